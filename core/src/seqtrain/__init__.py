@@ -1,0 +1,1 @@
+"""seqtrain: train sequence models from a small core and installable plugins."""

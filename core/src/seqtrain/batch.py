@@ -1,0 +1,40 @@
+"""A batch of examples, as models and criteria see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """
+    A batch of examples.
+
+    The counts are known where the batch is made, so that nobody waits for the device to learn them.
+
+    Args:
+        ids: (B,) int64 on the host: the examples' indices in their dataset, for reports.
+        net_input: what the model is called with, by keyword; each tensor has B rows.
+        target: (B, T) int64 token ids, `ModelSpec.padding` where there is none; or (B,) labels.
+        num_targets: real targets (no padding).
+        num_tokens: real tokens of the longer side, source or target.
+        num_positions: the same with padding, so that 1 - num_tokens / num_positions is the share of padding.
+    """
+
+    ids: Tensor
+    net_input: Mapping[str, Tensor]
+    target: Tensor
+    num_targets: int
+    num_tokens: int
+    num_positions: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: object) -> Batch:
+        """Return the batch with its tensors (but not the ids) on `device`."""
+        moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.net_input.items()}  # type: ignore[call-overload]
+        return replace(self, net_input=moved, target=self.target.to(device, non_blocking=True))  # type: ignore[call-overload]

@@ -1,0 +1,154 @@
+"""The one place that asks the registry for parts and hands them to each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from seqtrain.checkpoint.store import CheckpointStore
+from seqtrain.checkpointing import Checkpointing
+from seqtrain.config.option import Selection
+from seqtrain.config.schema import RunConfig
+from seqtrain.data.epoch_iterator import EpochIterator
+from seqtrain.data.plan import BatchLimits
+from seqtrain.early_stopping import EarlyStopping
+from seqtrain.engine.engine import Engine
+from seqtrain.engine.optimizer import Optimizer
+from seqtrain.errors import ConfigError
+from seqtrain.evaluation import Evaluator
+from seqtrain.host.hooks import RunHooks
+from seqtrain.host.registry import Registry
+from seqtrain.progress_bar import ProgressBar
+from seqtrain.protocols import Criterion, ModelSpec, Stateful
+from seqtrain.reporting import Reporter
+from seqtrain.run_folder import RunFolder
+from seqtrain.task import Task
+from seqtrain.trainer import Parts, Trainer
+
+
+def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, progress_bar: ProgressBar) -> Trainer:
+    """
+    Build everything a run needs, ready to start or to be restored.
+
+    Raises:
+        PluginError: a component is missing or its plugin fails.
+        ConfigError: two settings do not go together.
+        DataError: the input files are not usable.
+    """
+    callbacks = {f"callbacks.{each.name}": build_component(registry, each) for each in config.callbacks}
+    trackers = {
+        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name) for each in config.trackers
+    }
+    RunHooks({**callbacks, **trackers}).call("seqtrain_configure", config=config)
+    task = build_task(config, registry)
+    task.prepare(folder.task, cache_folder(config))
+    parts = build_parts(config, registry, task)
+    watching: dict[str, Any] = {"lr_scheduler": parts.lr_scheduler, **callbacks}
+    if config.trainer.patience is not None:
+        watching["early_stopping"] = EarlyStopping(
+            config.trainer.best_metric, config.trainer.patience, higher_is_better=is_higher_better(config, task)
+        )
+    hooks = RunHooks({**watching, **trackers})
+    checkpointing = Checkpointing(
+        config.checkpoint,
+        CheckpointStore(folder.checkpoints),
+        metric=config.trainer.best_metric,
+        higher_is_better=is_higher_better(config, task),
+    )
+    reporter = Reporter(config.logging.every, folder.metrics, hooks, progress_bar)
+    stateful = {name: part for name, part in watching.items() if isinstance(part, Stateful)}
+    return Trainer(config.trainer, parts, checkpointing, reporter, hooks, stateful)
+
+
+def build_component(registry: Registry, selection: Selection, **supplied: Any) -> Any:
+    """
+    Build a component: its `ref`, called with its config and what its kind is supplied with.
+
+    A config field that selects a component itself is supplied under its name, as a function that makes one.
+    """
+    make = cast("Callable[..., Any]", registry.get(selection.kind, selection.name).load())
+    inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
+    makers = {
+        name: partial(build_component, registry, value) for name, value in inner.items() if isinstance(value, Selection)
+    }
+    return make(selection.config, **makers, **supplied)
+
+
+def build_task(config: RunConfig, registry: Registry) -> Task:
+    """Build the task; `prepare` or `load` is still to be called."""
+    return cast("Task", build_component(registry, config.task))
+
+
+def build_model(config: RunConfig, registry: Registry, spec: ModelSpec, engine: Engine) -> nn.Module:
+    """Build the model with its initial weights, on the engine's device."""
+    engine.seed_initialisation()
+    return engine.place(build_component(registry, config.model, spec=spec))
+
+
+def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Evaluator:
+    """Build what measures models on the task's splits."""
+    criterion = cast("Criterion", build_component(registry, config.criterion, spec=task.model_spec))
+    return Evaluator(task, engine.in_precision(criterion), engine, batch_limits(config))
+
+
+def build_parts(config: RunConfig, registry: Registry, task: Task) -> Parts:
+    """Build model, criterion, optimizer and data for a prepared task."""
+    engine = Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
+    train_data = EpochIterator(
+        task.dataset("train"),
+        batch_limits(config),
+        micro_batches_per_step=config.trainer.micro_batches_per_step or engine.world_size,
+        seed=config.data.seed,
+        prefetch=config.data.prefetch,
+    )
+    evaluator = build_evaluator(config, registry, task, engine)
+    model = build_model(config, registry, task.model_spec, engine)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    steps = total_steps(config, train_data)
+    lr_scheduler = build_component(registry, config.lr_scheduler, total_steps=steps)
+    return Parts(
+        task=task,
+        model=model,
+        criterion=evaluator.criterion,
+        optimizer=Optimizer(build_component(registry, config.optimizer, parameters=trained), lr_scheduler),
+        lr_scheduler=lr_scheduler,
+        engine=engine,
+        train_data=train_data,
+        evaluator=evaluator,
+        total_steps=steps,
+    )
+
+
+def batch_limits(config: RunConfig) -> BatchLimits:
+    """Return how large a batch may be."""
+    if config.data.max_tokens is None and config.data.max_sentences is None:
+        raise ConfigError("Set data.max_tokens or data.max_sentences: without either, all data would be one batch.")
+    return BatchLimits(max_tokens=config.data.max_tokens, max_sentences=config.data.max_sentences)
+
+
+def total_steps(config: RunConfig, train_data: EpochIterator) -> int | None:
+    """Return how many updates the run will make, None if no limit tells."""
+    limits = [config.trainer.max_steps] if config.trainer.max_steps is not None else []
+    if config.trainer.max_epochs is not None:
+        limits.append(config.trainer.max_epochs * train_data.plan(1).num_steps)
+    return min(limits, default=None)
+
+
+def cache_folder(config: RunConfig, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where files that can be made again are kept: data.cache_dir, or the user's cache folder."""
+    if config.data.cache_dir is not None:
+        return Path(config.data.cache_dir)
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"]) / "seqtrain"
+    return Path(environ.get("HOME") or Path.cwd()) / ".cache" / "seqtrain"
+
+
+def is_higher_better(config: RunConfig, task: Task) -> bool:
+    """Say which way trainer.best_metric is better."""
+    return config.trainer.best_metric in task.higher_is_better

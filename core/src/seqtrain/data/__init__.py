@@ -1,0 +1,1 @@
+"""From a dataset's lengths to batches in a reproducible order."""

@@ -1,0 +1,75 @@
+"""The batches of an epoch, step by step, from any position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+
+from seqtrain.batch import Batch
+from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
+from seqtrain.data.prefetch import prefetched
+from seqtrain.protocols import Dataset
+
+
+class EpochIterator:
+    """
+    Hands out a dataset's batches, grouped into steps.
+
+    The order is a function of (seed, epoch, data): going on at a position takes no replay.
+
+    Args:
+        dataset: the examples.
+        limits: how large a batch may be.
+        micro_batches_per_step: batches that make a step, over all workers.
+        seed: seed of the order.
+        prefetch: batches made ahead by a thread; 0 turns it off.
+    """
+
+    def __init__(
+        self, dataset: Dataset, limits: BatchLimits, *, micro_batches_per_step: int = 1, seed: int = 1, prefetch: int = 0
+    ) -> None:
+        self.dataset = dataset
+        self._limits = limits
+        self._micro_batches_per_step = micro_batches_per_step
+        self._seed = seed
+        self._prefetch = prefetch
+        self._planned: tuple[int, EpochPlan] | None = None
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """Return the plan of an epoch; the last one asked for is kept."""
+        if self._planned is None or self._planned[0] != epoch:
+            self._planned = epoch, plan_epoch(
+                self.dataset,
+                self._limits,
+                seed=self._seed,
+                epoch=epoch,
+                micro_batches_per_step=self._micro_batches_per_step,
+            )
+        return self._planned[1]
+
+    def steps(self, epoch: int, cursor: int = 0) -> Iterator[list[Batch]]:
+        """
+        Yield the micro-batches of each step of an epoch.
+
+        Args:
+            epoch: from 1.
+            cursor: micro-batches of the epoch already used; a step's first one, or their number.
+        """
+        plan = self.plan(epoch)
+        first = int(np.searchsorted(plan.step_starts, cursor))
+        assert plan.step_starts[first] == cursor, "the position lies within a step"
+        made = (
+            [self.dataset.collate(plan.examples(micro_batch)) for micro_batch in range(start, stop)]
+            for start, stop in zip(plan.step_starts[first:-1], plan.step_starts[first + 1 :], strict=True)
+        )
+        with closing(prefetched(made, self._prefetch)) as steps:  # type: ignore[type-var]
+            yield from steps
+
+
+def iter_batches(dataset: Dataset, limits: BatchLimits) -> Iterator[Batch]:
+    """Yield every example of a dataset once, in batches by ascending length."""
+    plan = plan_epoch(dataset, limits, seed=0, epoch=0, shuffle=False)
+    for micro_batch in range(plan.num_micro_batches):
+        yield dataset.collate(plan.examples(micro_batch))

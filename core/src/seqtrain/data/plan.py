@@ -1,0 +1,217 @@
+"""
+Which examples go into which batch, and in which order: a function of (seed, epoch, data) alone.
+
+Examples are sorted by length with a counting sort over chunks, and batches are cut from the sorted order run of equal
+length by run, not example by example. Memory is a matter of chunks, runs and batches: the order itself lies in a
+temporary file once the corpus is large.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqtrain.errors import DataError
+from seqtrain.protocols import Dataset, DatasetPart
+
+IntArray = NDArray[np.int64]
+
+CHUNK = 1 << 18  # examples looked at together
+IN_MEMORY = 1 << 20  # more examples than these have their order in a file
+SIDE = 1 << 20  # lengths above are one sorting key as far as the shorter side goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchLimits:
+    """
+    How large a batch may be.
+
+    Args:
+        max_tokens: padded tokens of either side.
+        max_sentences: examples.
+    """
+
+    max_tokens: int | None
+    max_sentences: int | None
+
+    def capacity(self, length: int) -> int:
+        """Return how many examples fit whose longest is `length` tokens long; 0 if not even one does."""
+        fit = [limit for limit in (self.max_sentences,) if limit is not None]
+        if self.max_tokens is not None:
+            fit.append(self.max_tokens // max(length, 1))
+        return min(fit) if fit else np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """
+    The micro-batches of an epoch, in order.
+
+    Args:
+        order: (N,) example indices, sorted by length.
+        batches: (M, 2) each micro-batch as [start, stop) in `order`.
+        step_starts: (steps + 1,) which micro-batches belong to a step: those from `step_starts[i]` on.
+    """
+
+    order: IntArray
+    batches: IntArray
+    step_starts: IntArray
+
+    @property
+    def num_micro_batches(self) -> int:
+        """Micro-batches in the epoch."""
+        return len(self.batches)
+
+    @property
+    def num_steps(self) -> int:
+        """Optimizer steps in the epoch."""
+        return len(self.step_starts) - 1
+
+    def examples(self, micro_batch: int) -> IntArray:
+        """Return the indices of the examples of a micro-batch."""
+        start, stop = self.batches[micro_batch]
+        return np.array(self.order[start:stop])
+
+
+def plan_epoch(
+    dataset: Dataset, limits: BatchLimits, *, seed: int, epoch: int, micro_batches_per_step: int = 1, shuffle: bool = True
+) -> EpochPlan:
+    """
+    Plan an epoch.
+
+    The micro-batches of a step are neighbours in length, so that workers that share a step wait little for each
+    other. Examples of equal lengths change places from epoch to epoch, and so do the steps.
+
+    Args:
+        dataset: what to plan.
+        limits: how large a batch may be.
+        seed: seed of the order.
+        epoch: from 1; another epoch, another order.
+        micro_batches_per_step: how many make a step; the longest step may have fewer.
+        shuffle: False keeps steps in order of length, and examples of equal length in that of the data.
+
+    Raises:
+        DataError: the dataset is empty, or an example alone is over the limits.
+    """
+    if not any(part.stop > part.start for part in dataset.parts):
+        raise DataError("There is no example: the data is empty after the policies for lines were applied.")
+    # Counting and sorting both walk through the examples; equal generators make them meet the same ones.
+    keys, counts = _count_lengths(dataset, np.random.default_rng([seed, epoch]))
+    rng = np.random.default_rng([seed, epoch])
+    order = _sort_by_length(dataset, keys, counts, rng)
+    if shuffle:
+        _shuffle_equals(order, counts, rng)
+    batches = _cut_batches(keys // SIDE, counts, limits, dataset, order)
+    num_steps = -(-len(batches) // micro_batches_per_step)
+    edges = np.minimum(np.arange(num_steps + 1) * micro_batches_per_step, len(batches))
+    steps = rng.permutation(num_steps) if shuffle else np.arange(num_steps)
+    sizes = np.diff(edges)[steps]
+    step_starts = np.concatenate(([0], np.cumsum(sizes)))
+    places = np.repeat(edges[steps] - step_starts[:-1], sizes) + np.arange(len(batches))
+    return EpochPlan(order, batches[places], step_starts)
+
+
+def _iter_indices(parts: Sequence[DatasetPart], rng: np.random.Generator) -> Iterator[tuple[int, int, IntArray | None]]:
+    """
+    Yield the epoch's examples as chunks (start, stop, chosen): all of a chunk, or the chosen offsets in it.
+
+    A part of weight 2.5 comes twice whole, and then half of it, drawn evenly from all its chunks.
+    """
+    for part in parts:
+        copies, fraction = divmod(part.weight, 1.0)
+        for _ in range(int(copies)):
+            for start in range(part.start, part.stop, CHUNK):
+                yield start, min(start + CHUNK, part.stop), None
+        if fraction:
+            for start in range(part.start, part.stop, CHUNK):
+                stop = min(start + CHUNK, part.stop)
+                # Rounding the running total, not each chunk, so that the sum is right to one example.
+                wanted = round((stop - part.start) * fraction) - round((start - part.start) * fraction)
+                yield start, stop, np.sort(rng.permutation(stop - start)[:wanted])
+
+
+def _iter_keys(dataset: Dataset, rng: np.random.Generator) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield chunks of (example indices, sorting keys): by the longer side first, then by the shorter."""
+    for start, stop, chosen in _iter_indices(dataset.parts, rng):
+        lengths = dataset.lengths(start, stop)
+        if chosen is not None:
+            lengths = lengths[chosen]
+        keys = lengths.max(axis=1) * SIDE + np.minimum(lengths.min(axis=1), SIDE - 1)
+        yield (np.arange(start, stop) if chosen is None else start + chosen), keys
+
+
+def _count_lengths(dataset: Dataset, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Return the sorting keys that occur, ascending, and how often each does."""
+    found = [np.unique(keys, return_counts=True) for _, keys in _iter_keys(dataset, rng)]
+    keys, which = np.unique(np.concatenate([keys for keys, _ in found]), return_inverse=True)
+    counts = np.zeros(len(keys), np.int64)
+    np.add.at(counts, which, np.concatenate([count for _, count in found]))
+    return keys, counts
+
+
+def _sort_by_length(dataset: Dataset, keys: IntArray, counts: IntArray, rng: np.random.Generator) -> IntArray:
+    """Return example indices by ascending key; a stable counting sort, chunk by chunk."""
+    order = _new_order(int(counts.sum()))
+    free = np.cumsum(counts) - counts  # the next free place of each key
+    for indices, chunk_keys in _iter_keys(dataset, rng):
+        cells = np.searchsorted(keys, chunk_keys)
+        by_cell = np.argsort(cells, kind="stable")
+        sizes = np.bincount(cells, minlength=len(keys))
+        firsts = np.cumsum(sizes) - sizes
+        cells = cells[by_cell]
+        order[free[cells] + np.arange(len(cells)) - firsts[cells]] = indices[by_cell]
+        free += sizes
+    return order
+
+
+def _new_order(size: int) -> IntArray:
+    """Return an array for `size` indices, in an unnamed file if it is large."""
+    if size <= IN_MEMORY:
+        return np.empty(size, np.int64)
+    with tempfile.TemporaryFile(prefix="seqtrain-order-") as file:  # the map outlives the file object
+        return np.memmap(file, np.int64, "w+", shape=(size,))
+
+
+def _shuffle_equals(order: IntArray, counts: IntArray, rng: np.random.Generator) -> None:
+    """Shuffle, in place, examples whose keys are equal."""
+    stops = np.cumsum(counts)
+    for start, stop in zip(stops - counts, stops, strict=True):
+        if stop - start > 1:
+            order[start:stop] = rng.permutation(order[start:stop])
+
+
+def _cut_batches(lengths: IntArray, counts: IntArray, limits: BatchLimits, dataset: Dataset, order: IntArray) -> IntArray:
+    """Cut the sorted order into batches as full as the limits allow, a run of equal length at a time."""
+    stops: list[IntArray] = []
+    start = place = 0
+    for length, stop in _runs(lengths, counts):
+        capacity = limits.capacity(length)
+        if capacity == 0:
+            raise DataError(_over_budget(dataset, int(order[place]), length, limits))
+        if place > start and place - start >= capacity:  # full already, at this length
+            stops.append(np.array([place]))
+            start = place
+        full = (stop - start) // capacity
+        stops.append(start + capacity * np.arange(1, full + 1))
+        start, place = start + capacity * full, stop
+    if start < place:
+        stops.append(np.array([place]))
+    edges = np.concatenate([[0], *stops])
+    return np.stack([edges[:-1], edges[1:]], axis=1)
+
+
+def _runs(lengths: IntArray, counts: IntArray) -> Iterator[tuple[int, int]]:
+    """Yield each length that occurs, ascending, with the place in the order where it ends."""
+    ends = np.flatnonzero(np.diff(lengths, append=-1))
+    yield from zip(lengths[ends].tolist(), np.cumsum(counts)[ends].tolist(), strict=True)
+
+
+def _over_budget(dataset: Dataset, index: int, length: int, limits: BatchLimits) -> str:
+    return (
+        f"{dataset.describe(index)} has {length} tokens, but a batch may hold only data.max_tokens={limits.max_tokens}. "
+        f"Set data.max_tokens={length} or more, or have long lines cut or left out (task.max_length, task.too_long)."
+    )

@@ -1,0 +1,1 @@
+"""What knows device, precision and ranks; nothing above this package does."""

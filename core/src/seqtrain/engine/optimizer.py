@@ -1,0 +1,67 @@
+"""The optimizer as the training step uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqtrain.gradients import clip_gradients, multiply_gradients
+from seqtrain.protocols import LRScheduler
+
+
+class Optimizer:
+    """
+    A torch optimizer with its learning-rate scheduler, and what is done to the gradient on the way.
+
+    Args:
+        inner: the torch optimizer; each group's `lr` is what the scheduler's factor multiplies.
+        lr_scheduler: see `LRScheduler`.
+    """
+
+    def __init__(self, inner: torch.optim.Optimizer, lr_scheduler: LRScheduler) -> None:
+        self._inner = inner
+        self._lr_scheduler = lr_scheduler
+        self._base_lrs = [float(group["lr"]) for group in inner.param_groups]
+        self.parameters: list[nn.Parameter] = [p for group in inner.param_groups for p in group["params"]]
+        self.lr_has_fallen = False
+        """The last update's learning rate was lower than that of the one before."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the last update (of the first parameter group)."""
+        return float(self._inner.param_groups[0]["lr"])
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self._inner.zero_grad()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of the (summed) loss."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def multiply_grads(self, factor: float) -> None:
+        """Multiply the gradient by `factor`."""
+        multiply_gradients(self.parameters, factor)
+
+    def clip_grad_norm(self, max_norm: float | None) -> Tensor:
+        """Scale a gradient longer than `max_norm` down to it; return its norm before, ()."""
+        return clip_gradients(self.parameters, max_norm)
+
+    def step(self, update: int) -> None:
+        """Make update number `update`, counted from 1."""
+        factor = self._lr_scheduler(update)
+        before = self.lr
+        for group, base_lr in zip(self._inner.param_groups, self._base_lrs, strict=True):
+            group["lr"] = base_lr * factor
+        self.lr_has_fallen = update > 1 and self.lr < before
+        self._inner.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the torch optimizer's state."""
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a saved state; learning rates come from the scheduler and the present config."""
+        self._inner.load_state_dict(state)

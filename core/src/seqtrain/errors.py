@@ -1,0 +1,64 @@
+"""
+The errors a user can cause, and the exit code each one ends the process with.
+
+A message says what happened (with the value and the place), what was allowed, and what to type next::
+
+    SeqtrainError                     1   the run failed
+    ├── UsageError                    2   the command line itself is wrong
+    ├── ConfigError (ValueError)      3   a setting is wrong; carries every problem found
+    ├── PluginError                   4   a plugin cannot load, clashes, or offers no such component
+    ├── DataError (ValueError)        5   input files are not what the task needs
+    ├── CheckpointError               5   a checkpoint cannot be written, read or matched
+    └── TrainingError (RuntimeError)  1   the run cannot continue
+        └── NonFiniteError            1   a loss or gradient is NaN or infinite
+
+Every class takes one message and nothing else, so that an instance survives pickling on its way out of a worker.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SeqtrainError(Exception):
+    """Something a user can mend; printed as a paragraph, without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(SeqtrainError):
+    """The command line does not make sense."""
+
+    exit_code = 2
+
+
+class ConfigError(SeqtrainError, ValueError):
+    """One or more settings are wrong; the message holds one line for each."""
+
+    exit_code = 3
+
+
+class PluginError(SeqtrainError):
+    """A plugin cannot be loaded, clashes with another, or offers no component of that name."""
+
+    exit_code = 4
+
+
+class DataError(SeqtrainError, ValueError):
+    """The input files are not what the task needs."""
+
+    exit_code = 5
+
+
+class CheckpointError(SeqtrainError):
+    """A checkpoint cannot be written, read, or matched to this run."""
+
+    exit_code = 5
+
+
+class TrainingError(SeqtrainError, RuntimeError):
+    """The run cannot continue."""
+
+
+class NonFiniteError(TrainingError):
+    """A loss or a gradient is NaN or infinite; nothing was updated."""

@@ -1,0 +1,57 @@
+"""One pass over a split: the criterion's measures and the task's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from seqtrain.data.epoch_iterator import iter_batches
+from seqtrain.data.plan import BatchLimits
+from seqtrain.engine.engine import Engine
+from seqtrain.metrics import Sums
+from seqtrain.protocols import Criterion
+from seqtrain.task import Task
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """
+    Measures models on the splits of a task; the same in validation and in `seqtrain evaluate`.
+
+    Args:
+        task: knows the splits and its measures.
+        criterion: gives the loss.
+        engine: where to compute.
+        limits: how large a batch may be.
+    """
+
+    task: Task
+    criterion: Criterion
+    engine: Engine
+    limits: BatchLimits
+
+    def measure(self, split: str, models: Sequence[nn.Module]) -> dict[str, float]:
+        """
+        Return the measures of a split.
+
+        The loss is the first model's; the task's measures may use several.
+        """
+        sums = Sums()
+        for batch in iter_batches(self.task.dataset(split), self.limits):
+            _, sample_size, logged = self.task.valid_step(batch.to(self.engine.device), models[0], self.criterion)
+            sums.add(logged, sample_size)
+        for model in models:
+            model.eval()
+        return {**sums.means(), **self.task.measure(split, models)}
+
+    def validate(self, model: nn.Module) -> dict[str, dict[str, float]]:
+        """Return the measures of every validation split, the deciding one first."""
+        splits = [split for split in self.task.splits() if split.split("/")[0] == "valid"]
+        return {split: self.measure(split, [model]) for split in splits}
+
+
+def deciding(measures: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
+    """Return the measures of the first validation split, which decides what is best; none if there is no split."""
+    return next(iter(measures.values()), {})

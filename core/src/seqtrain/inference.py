@@ -1,0 +1,89 @@
+"""A trained run, ready to predict or to be measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from seqtrain.build import build_component, build_evaluator, build_model, build_task, cache_folder
+from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.store import Checkpoint, CheckpointStore
+from seqtrain.config.schema import RunConfig
+from seqtrain.engine.engine import Engine
+from seqtrain.evaluation import Evaluator
+from seqtrain.host.registry import Registry
+from seqtrain.protocols import SuppliesWeights
+from seqtrain.run_folder import RunFolder
+from seqtrain.task import Task
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """
+    What predicting and measuring need.
+
+    Args:
+        task: loaded from the run folder.
+        models: one for each checkpoint, in evaluation mode.
+        evaluator: measures them on the task's splits.
+        checkpoints: the checkpoints' names.
+    """
+
+    task: Task
+    models: Sequence[nn.Module]
+    evaluator: Evaluator
+    checkpoints: Sequence[str]
+
+
+def load_run(
+    folder: RunFolder, registry: Registry, config: RunConfig, *, checkpoints: Sequence[str] = (), task: Task | None = None
+) -> TrainedRun:
+    """
+    Load a run's models.
+
+    Args:
+        folder: the run.
+        registry: what is installed.
+        config: the run's configuration.
+        checkpoints: which ones, as `CheckpointStore.open` takes them; default: the best, or the last if none is best.
+        task: the task, where it is there already.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it is damaged, or it is of another model.
+    """
+    engine = Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
+    if task is None:
+        task = build_task(config, registry)
+        task.load(folder.task, cache_folder(config))
+    store = CheckpointStore(folder.checkpoints)
+    names = checkpoints or ["best" if store.pointer("best") else "last"]
+    opened = [store.open(name) for name in names]
+    models = []
+    for checkpoint in opened:
+        model = build_model(config, registry, task.model_spec, engine)
+        load_weights(model, checkpoint, config, registry)
+        models.append(model.eval())
+    evaluator = build_evaluator(config, registry, task, engine)
+    return TrainedRun(task, models, evaluator, [checkpoint.name for checkpoint in opened])
+
+
+def load_weights(model: nn.Module, checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> None:
+    """Load the weights that validation used: the model's, or those that a callback of the run supplies."""
+    weights = checkpoint.load("model")
+    check_match(
+        {name: tensor.shape for name, tensor in model.state_dict().items()},
+        {name: tensor.shape for name, tensor in weights.items()},
+        str(checkpoint.path),
+    )
+    model.load_state_dict(weights)
+    for selection in config.callbacks:
+        name = f"callbacks.{selection.name}"
+        if name not in checkpoint.parts:
+            continue
+        callback = build_component(registry, selection)
+        if isinstance(callback, SuppliesWeights):
+            callback.load_state_dict(checkpoint.load(name))
+            model.load_state_dict(dict(callback.weights()), strict=False)
+

@@ -1,0 +1,53 @@
+"""Where a run stands: the one owner of its counters."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """
+    Counters of a run; saved in every checkpoint.
+
+    Args:
+        step: optimizer steps taken.
+        epoch: the current epoch, from 1.
+        cursor: micro-batches of this epoch that were used, over all workers.
+        epoch_ended: the step just counted was the epoch's last.
+        train_seconds: wall time spent, restarts included.
+    """
+
+    step: int = 0
+    epoch: int = 1
+    cursor: int = 0
+    epoch_ended: bool = False
+    train_seconds: float = 0.0
+    _counted_until: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+    def advance(self, micro_batches: int, in_epoch: int) -> None:
+        """Count a step of `micro_batches`, in an epoch that has `in_epoch` of them, and the time since the last."""
+        now = time.monotonic()
+        self.train_seconds += now - self._counted_until
+        self._counted_until = now
+        self.step += 1
+        self.cursor += micro_batches
+        self.epoch_ended = self.cursor == in_epoch
+
+    def start_next_epoch(self) -> None:
+        """Stand at the beginning of the next epoch."""
+        self.epoch += 1
+        self.cursor = 0
+        self.epoch_ended = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the counters as plain numbers."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over saved counters."""
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._counted_until = time.monotonic()

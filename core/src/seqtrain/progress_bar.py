@@ -1,0 +1,86 @@
+"""How far the run is, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class ProgressBar(Protocol):
+    """Shows steps and the newest measures."""
+
+    def showing(self, done: int, total: int | None) -> AbstractContextManager[None]:
+        """Be shown for a while, from `done` of `total` steps on (None: no limit)."""
+        ...
+
+    def advance(self) -> None:
+        """Count one step."""
+        ...
+
+    def show(self, metrics: Mapping[str, float]) -> None:
+        """Show measures, keys with their prefix."""
+        ...
+
+class NoProgressBar:
+    """Where the log's plain lines are all there is."""
+
+    def showing(self, done: int, total: int | None) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return nullcontext()
+
+    def advance(self) -> None:
+        """Do nothing."""
+
+    def show(self, metrics: Mapping[str, float]) -> None:
+        """Do nothing."""
+
+class TerminalProgressBar:
+    """
+    A bar with rate and time left at the foot of the terminal.
+
+    Args:
+        console: the terminal, shared with the log so that its lines appear above the bar.
+    """
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("[bold]step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[measures]}"),
+            TimeElapsedColumn(),
+            TextColumn("<"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("training", total=None, measures="")
+
+    @contextmanager
+    def showing(self, done: int, total: int | None) -> Iterator[None]:
+        """Be shown for a while, from `done` of `total` steps on."""
+        self._bar.update(self._task, completed=done, total=total)
+        with self._bar:
+            yield
+
+    def advance(self) -> None:
+        """Count one step."""
+        self._bar.advance(self._task)
+
+    def show(self, metrics: Mapping[str, float]) -> None:
+        """Show loss and rate of a line of training measures."""
+        if "train/tokens_per_s" in metrics:
+            measures = f"loss {metrics.get('train/loss', float('nan')):.3f}  {metrics['train/tokens_per_s']:,.0f} tokens/s"
+            self._bar.update(self._task, measures=measures)
+
+
+def wants_bar(setting: str) -> bool:
+    """Say whether `logging.progress` asks for a bar here: "bar", or "auto" on a terminal."""
+    return setting == "bar" or (setting == "auto" and sys.stderr.isatty())

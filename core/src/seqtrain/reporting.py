@@ -1,0 +1,148 @@
+"""Metrics on their way out: to metrics.jsonl, the log, the progress bar and the trackers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from seqtrain.batch import Batch
+from seqtrain.cadence import Every
+from seqtrain.host.hooks import RunHooks
+from seqtrain.metrics import Sums
+from seqtrain.progress import Progress
+from seqtrain.progress_bar import ProgressBar
+from seqtrain.protocols import LoggingOutput
+
+logger = logging.getLogger(__name__)
+
+
+class Reporter:
+    """
+    Adds up what the steps report, and writes it when it is due.
+
+    Three levels, as in fairseq: `train/...` since the line before, `epoch/...` over an epoch, `valid/...`.
+
+    Args:
+        every: when to write the `train/...` measures.
+        metrics_file: metrics.jsonl, one object a line.
+        hooks: have `seqtrain_metrics` called with each line.
+        progress_bar: shows the measures of the newest line.
+    """
+
+    def __init__(self, every: Every, metrics_file: Path, hooks: RunHooks, progress_bar: ProgressBar) -> None:
+        self._every, self._file, self._hooks, self._progress_bar = every, metrics_file, hooks, progress_bar
+        self._interval, self._epoch = Sums(), Sums()
+        self._gradient = Sums()
+        self._lr = 0.0
+        self._rate = _Rate()
+
+    def add(self, sample: Batch, sample_size: int, logging_output: LoggingOutput) -> None:
+        """Add what one micro-batch of training reported."""
+        counts = {"num_tokens": sample.num_tokens, "num_positions": sample.num_positions}
+        for sums in (self._interval, self._epoch):
+            sums.add({**logging_output, **counts}, sample_size)
+        self._rate.add(sample)
+
+    def add_step(self, lr: float, grad_norm: Tensor) -> None:
+        """Add what one update reported."""
+        self._lr = lr
+        self._gradient.add({"grad_norm": grad_norm}, 1)
+        self._progress_bar.advance()
+
+    def log_training(self, progress: Progress) -> None:
+        """Write the training measures of the interval and of the epoch, where due."""
+        if self._every.due(progress):
+            measures = {**_measures(self._interval), "lr": self._lr, **self._gradient.means(), **self._rate.means()}
+            self._write("train", {"train": measures}, progress)
+            self._interval.reset()
+            self._gradient.reset()
+            self._rate = _Rate()
+        if progress.epoch_ended:
+            self._write("epoch", {"epoch": _measures(self._epoch)}, progress)
+            self._epoch.reset()
+
+    def log_validation(self, progress: Progress, measures: Mapping[str, Mapping[str, float]]) -> None:
+        """Write the measures of a validation, by split."""
+        for split, values in measures.items():
+            self._write(split, {split: values}, progress)
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Leave the time of a validation out of the training rates."""
+        with self._rate.paused():
+            yield
+
+    def forget_after(self, step: int) -> None:
+        """Drop lines of metrics.jsonl later than `step`: a resumed run writes them again. A torn last line goes too."""
+        if not self._file.exists():
+            return
+        kept = [line for line in self._file.read_bytes().splitlines(keepends=True) if _step_of(line) <= step]
+        new = self._file.with_suffix(".new")
+        new.write_bytes(b"".join(kept))
+        new.replace(self._file)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums that the next lines will report."""
+        return {
+            "interval": self._interval.state_dict(),
+            "epoch": self._epoch.state_dict(),
+            "gradient": self._gradient.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over saved sums."""
+        self._interval.load_state_dict(state["interval"])
+        self._epoch.load_state_dict(state["epoch"])
+        self._gradient.load_state_dict(state["gradient"])
+
+    def _write(self, split: str, measures: Mapping[str, Mapping[str, float]], progress: Progress) -> None:
+        metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
+        line = {"step": progress.step, "epoch": progress.epoch, "split": split, **metrics, "wall_s": round(progress.train_seconds, 3)}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        shown = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.5g}" for name, value in metrics.items())
+        logger.info("epoch %d  step %d  %s  %s", progress.epoch, progress.step, split, shown)
+        self._progress_bar.show(metrics)
+        self._hooks.call("seqtrain_metrics", step=progress.step, metrics=metrics)
+
+
+class _Rate:
+    """Counts against wall time, since it was made; not saved, as no two runs take the same time."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._targets = self._sentences = 0
+
+    def add(self, sample: Batch) -> None:
+        self._targets += sample.num_targets
+        self._sentences += len(sample)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        paused = time.monotonic()
+        yield
+        self._started += time.monotonic() - paused
+
+    def means(self) -> dict[str, float]:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        return {"tokens_per_s": self._targets / seconds, "sentences_per_s": self._sentences / seconds}
+
+
+def _measures(sums: Sums) -> dict[str, float]:
+    """Return the means, and the share of padding in the batches."""
+    totals = sums.totals()
+    return {**sums.means(), "padding": 1 - totals["num_tokens"] / max(totals["num_positions"], 1)}
+
+
+def _step_of(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,52 @@
+"""What a finished run tells its user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seqtrain.task import Task
+
+
+@dataclass(frozen=True)
+class Results:
+    """
+    How a run ended.
+
+    Args:
+        run_dir: where everything lies.
+        split: the split that was measured at the end, if there is one.
+        checkpoint: the checkpoint that was measured.
+        measures: its measures.
+        exit_code: what the process should end with.
+    """
+
+    run_dir: Path
+    split: str | None = None
+    checkpoint: str = ""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    exit_code: int = 0
+
+    def summary(self) -> str:
+        """Return the paragraph that ends a run: scores, where they are, and what to type next."""
+        lines = []
+        if self.split is not None:
+            scores = "  ".join(f"{name} {value:.4g}" for name, value in self.measures.items())
+            lines.append(f"{self.split} ({self.checkpoint}): {scores}")
+        lines += [
+            f"results: {self.run_dir}",
+            "next:",
+            f"  seqtrain predict {self.run_dir} --input FILE     one prediction for each line; without --input, type them",
+            f"  seqtrain evaluate {self.run_dir} --split {self.split or 'valid'}",
+        ]
+        return "\n".join(lines)
+
+
+def final_split(task: Task) -> str | None:
+    """Return the split that a run is judged by: the first test split, else the first validation split."""
+    for kind in ("test", "valid"):
+        for split in task.splits():
+            if split.split("/")[0] == kind:
+                return split
+    return None

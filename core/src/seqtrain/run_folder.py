@@ -1,0 +1,211 @@
+"""What lies where in RUN/, who may write there, and how an earlier run is kept."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import platform
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from seqtrain.checkpoint.durable import beside, describe, replace_text
+from seqtrain.errors import CheckpointError, UsageError
+
+_VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # some network file systems
+
+logger = logging.getLogger(__name__)
+
+
+class RunFolder:
+    """
+    The folder of one run.
+
+    Args:
+        path: RUN; need not exist yet. A relative one is taken from the working directory of now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration; replays the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, plugins, command line and machine of the latest start."""
+        return self.path / "environment.json"
+
+    @property
+    def train_log(self) -> Path:
+        """The log for people."""
+        return self.path / "train.log"
+
+    @property
+    def metrics(self) -> Path:
+        """The log for programs, one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's files."""
+        return self.path / "tensorboard"
+
+    @property
+    def task(self) -> Path:
+        """Tokenizer, vocabulary, label map: with `checkpoints`, all that predicting needs."""
+        return self.path / "task"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The checkpoints; see `seqtrain.checkpoint.store`."""
+        return self.path / "checkpoints"
+
+    def exists_run(self) -> bool:
+        """Say whether a run was started here before."""
+        return self.config.exists() or any(self.checkpoints.glob("step-*"))
+
+    def require_run(self) -> None:
+        """Raise `CheckpointError` unless a run was started here."""
+        if not self.config.is_file():
+            raise CheckpointError(f"{self.path} is no run: it has no config.yaml. Name the folder that --run-dir named.")
+
+    def create(self) -> None:
+        """
+        Make the folder and its subfolders where they are missing, and try out whether files can be written.
+
+        Raises:
+            UsageError: the path is a file.
+            CheckpointError: nothing can be written there.
+        """
+        probe = beside(self.path / "probe", "tmp")
+        try:
+            for folder in (self.path, self.task, self.checkpoints):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"x")  # a full disk still makes empty files
+            probe.unlink()
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(
+                f"{error.filename} is a file, so {self.path} cannot be a run's folder. Choose another --run-dir."
+            ) from error
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """
+        Keep other runs out of this folder; the system drops the lock with the process, however it ends.
+
+        Raises:
+            UsageError: another process trains here.
+        """
+        path = self.path / "lock"
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise self._not_writable(error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                # What was typed is at fault, not a file: hence not an error of data or checkpoints.
+                raise UsageError(
+                    f"Another run is using {self.path}: {_owner(path)}. "
+                    "Wait for it, stop it, or choose another --run-dir."
+                ) from error
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise self._not_writable(error) from error
+                logger.warning("%s cannot be locked (%s); make sure that no other run uses it.", path, error.strerror)
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+    def set_aside(self) -> Path:
+        """
+        Rename the folder to RUN.old-N, the first N that is free, so that a fresh run loses nothing; return that path.
+
+        Raises:
+            UsageError: another process trains here.
+            CheckpointError: it cannot be renamed.
+        """
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
+            number += 1
+        with self.lock():
+            try:
+                self.path.rename(aside)
+            except OSError as error:
+                raise self._not_writable(error) from error
+        return aside
+
+    def write_config(self, text: str) -> None:
+        """Write config.yaml."""
+        try:
+            replace_text(self.config, text)
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def write_environment(self, *, command: Sequence[str], plugins: Mapping[str, str]) -> None:
+        """
+        Write environment.json: with what, by which command, and on which machine this run was started.
+
+        Args:
+            command: the words of the command line.
+            plugins: versions by distribution name.
+        """
+        record = {
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": list(command),
+            "working_directory": str(Path.cwd()),
+            "python": platform.python_version(),
+            "versions": _versions(),
+            "plugins": dict(sorted(plugins.items())),
+            "machine": {
+                "host": socket.gethostname(),
+                "platform": platform.platform(),
+                "processor": platform.machine(),
+                "cpus": os.cpu_count(),
+            },
+        }
+        try:
+            replace_text(self.environment, json.dumps(record, indent=2) + "\n")
+        except OSError as error:
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error: OSError) -> CheckpointError:
+        return CheckpointError(
+            f"Cannot write in the run's folder {self.path}: {describe(error, self.path)}. "
+            "Make room or make it writable, or choose another --run-dir."
+        )
+
+
+def _owner(lock: Path) -> str:
+    """Read who holds the lock; it may just be taking it and not have written yet."""
+    try:
+        return lock.read_text(encoding="utf-8").strip() or "a process that has just started"
+    except (OSError, ValueError):
+        return "a process of unknown number"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

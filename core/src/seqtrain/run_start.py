@@ -1,0 +1,62 @@
+"""Open a run folder: a new one, or one to go on in."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seqtrain.config.compare import differences
+from seqtrain.config.dump import to_yaml
+from seqtrain.config.resolve import resolve
+from seqtrain.config.schema import RunConfig
+from seqtrain.errors import ConfigError
+from seqtrain.host.registry import Registry
+from seqtrain.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_run(
+    path: Path, config: RunConfig, registry: Registry, *, fresh: bool, accept_changes: bool
+) -> Iterator[RunFolder]:
+    """
+    Hold a run folder for this process, with its configuration written.
+
+    Raises:
+        ConfigError: the folder holds a run of another configuration.
+        CheckpointError: another process trains there, or it cannot be written.
+    """
+    folder = RunFolder(path)
+    if fresh and folder.exists_run():
+        aside = folder.set_aside()
+        logger.warning("--fresh: the run that was in %s is now in %s", path, aside)
+    folder.create()
+    with folder.lock():
+        if folder.exists_run():
+            refuse_changes(folder, config, registry, accept=accept_changes)
+        folder.write_config(to_yaml(config))
+        folder.write_environment(
+            command=sys.argv, plugins={plugin.distribution: plugin.version for plugin in registry.plugins}
+        )
+        yield folder
+
+
+def refuse_changes(folder: RunFolder, config: RunConfig, registry: Registry, *, accept: bool) -> None:
+    """Raise `ConfigError` if the run was started with settings that make it another run."""
+    started_with = resolve(registry, config_file=folder.config).config
+    changed = [each for each in differences(started_with, config) if not each.may_change]
+    if not changed:
+        return
+    listed = "\n".join(f"  {each.key}: {each.old} in the run, {each.new} now" for each in changed)
+    if accept:
+        logger.warning("--accept-changes: going on in %s although these settings differ:\n%s", folder.path, listed)
+        return
+    raise ConfigError(
+        f"{folder.path} holds a run of another configuration:\n{listed}\n"
+        "Name another --run-dir, start over with --fresh (the old run is kept aside), "
+        "or go on regardless with --accept-changes."
+    )

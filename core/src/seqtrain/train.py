@@ -1,0 +1,91 @@
+"""A training run from beginning to end. Read this first, then `trainer.py`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtrain.build import build_trainer
+from seqtrain.config.schema import RunConfig, TrainerConfig
+from seqtrain.host.registry import Registry
+from seqtrain.inference import load_run
+from seqtrain.logs import start_logging
+from seqtrain.results import Results, final_split
+from seqtrain.run_folder import RunFolder
+from seqtrain.run_start import open_run
+from seqtrain.signals import stop_on_signals
+from seqtrain.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """
+    What a user asked for.
+
+    Args:
+        config: the resolved configuration.
+        run_dir: where the run's files go, or lie already.
+        fresh: do not resume; what lies there is set aside.
+        accept_changes: resume although the configuration differs in more than limits and logging.
+    """
+
+    config: RunConfig
+    run_dir: Path
+    fresh: bool = False
+    accept_changes: bool = False
+
+
+def main(request: RunRequest, registry: Registry) -> Results:
+    """Build the parts, restore the newest checkpoint, train, and measure what came out."""
+    config = request.config
+    with open_run(request.run_dir, config, registry, fresh=request.fresh, accept_changes=request.accept_changes) as folder:
+        progress_bar = start_logging(config.logging.level, config.logging.progress, folder.train_log)
+        trainer = build_trainer(config, registry, folder, progress_bar)
+        resumed = trainer.checkpointing.restore(trainer)
+        describe_run(trainer, folder, resumed=resumed)
+        with stop_on_signals(trainer) as interruption, progress_bar.showing(trainer.progress.step, trainer.total_steps):
+            trainer.run()
+        if interruption.signal is not None:
+            logger.warning("stopped by %s after step %d; the same command goes on", interruption.signal.name, trainer.progress.step)
+            return Results(folder.path, exit_code=interruption.exit_code)
+        logger.info("done training: %s", trainer.stop_reason)
+        return measure_results(trainer, config, registry, folder)
+
+
+def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
+    """Log what is about to be trained, and until when."""
+    plan = trainer.train_data.plan(trainer.progress.epoch)
+    logger.info(
+        "%s %s: %s parameters, %d examples, %d steps an epoch, on %s",
+        "Going on in" if resumed else "Training in",
+        folder.path,
+        f"{sum(parameter.numel() for parameter in trainer.optimizer.parameters):,}",
+        len(trainer.train_data.dataset),
+        plan.num_steps,
+        trainer.engine.device,
+    )
+    if not has_limit(trainer.config):
+        logger.warning(
+            "No limit is set: the run goes on until it is stopped with Ctrl-C. "
+            "trainer.max_epochs, max_steps, patience, stop_min_lr or stop_time_hours would end it."
+        )
+
+
+def has_limit(config: TrainerConfig) -> bool:
+    """Say whether anything will end the run."""
+    limits = (config.max_epochs, config.max_steps, config.patience, config.stop_min_lr, config.stop_time_hours)
+    return any(limit is not None for limit in limits)
+
+
+def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, folder: RunFolder) -> Results:
+    """Measure the run's best checkpoint (else its last) as `seqtrain evaluate` would."""
+    split = final_split(trainer.task)
+    if split is None:
+        return Results(folder.path)
+    finished = load_run(folder, registry, config, task=trainer.task)
+    measures = finished.evaluator.measure(split, finished.models)
+    trainer.reporter.log_validation(trainer.progress, {split: measures})
+    return Results(folder.path, split=split, checkpoint=finished.checkpoints[0], measures=measures)

@@ -1,0 +1,239 @@
+"""The epoch loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from seqtrain.batch import Batch
+from seqtrain.checkpointing import Checkpointing
+from seqtrain.config.schema import TrainerConfig
+from seqtrain.data.epoch_iterator import EpochIterator
+from seqtrain.engine.engine import Engine
+from seqtrain.engine.optimizer import Optimizer
+from seqtrain.errors import NonFiniteError
+from seqtrain.evaluation import Evaluator, deciding
+from seqtrain.host.hooks import RunHooks
+from seqtrain.nonfinite import first_nonfinite_module, nonfinite_gradients
+from seqtrain.progress import Progress
+from seqtrain.protocols import Criterion, LRScheduler, Stateful
+from seqtrain.reporting import Reporter
+from seqtrain.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a run is put together from; `build.py` makes them."""
+
+    task: Task
+    model: nn.Module
+    criterion: Criterion
+    optimizer: Optimizer
+    lr_scheduler: LRScheduler
+    engine: Engine
+    train_data: EpochIterator
+    evaluator: Evaluator
+    total_steps: int | None
+    """Updates from first to last, as far as the limits tell."""
+
+
+class Trainer:
+    """
+    Trains until a limit is reached or somebody calls `stop`::
+
+        run_start
+        while not stopping:                                                     one epoch
+            epoch_start
+            for samples in the epoch, grouped into steps:
+                train_step: forward, backward, reduce, multiply, clip, update
+                progress.advance
+                step_end
+                log if due
+                validate if due ............................................... validation_start, validation_end
+                save if due ................................................... checkpoint_saved
+            epoch_end
+        run_end, or run_exception
+
+    An epoch's last step does the epoch's duties, so there is one place where things become due, and a checkpoint at
+    an epoch's end resumes like any other.
+
+    Args:
+        config: limits, cadences, clipping.
+        parts: what was built.
+        checkpointing: when and where checkpoints are saved.
+        reporter: takes the metrics.
+        hooks: what watches the run.
+        stateful: which of those have state, by the name it has in a checkpoint.
+    """
+
+    def __init__(
+        self,
+        config: TrainerConfig,
+        parts: Parts,
+        checkpointing: Checkpointing,
+        reporter: Reporter,
+        hooks: RunHooks,
+        stateful: Mapping[str, Stateful],
+    ) -> None:
+        self.config = config
+        self.task, self.model, self.criterion = parts.task, parts.model, parts.criterion
+        self.optimizer, self.engine = parts.optimizer, parts.engine
+        self.train_data, self.evaluator, self.total_steps = parts.train_data, parts.evaluator, parts.total_steps
+        self.checkpointing, self.reporter, self.hooks = checkpointing, reporter, hooks
+        self.progress = Progress()
+        self.stop_reason: str | None = None
+        self.reached_limit = False
+        """The run ends because it is done, not because it was interrupted."""
+        self.measures: Mapping[str, float] = {}
+        """Measures of the validation at the present step; empty if there was none."""
+        self._stateful = stateful
+
+    def run(self) -> None:
+        """Train to the end; every way out but an exception leaves a checkpoint of the last step."""
+        self.hooks.call("seqtrain_run_start", trainer=self)
+        try:
+            self._stop_at_limits()
+            while self.stop_reason is None:
+                self.run_epoch()
+            self.checkpointing.save(self)
+        except BaseException as error:
+            self.hooks.call("seqtrain_run_exception", trainer=self, error=error)
+            raise
+        self.hooks.call("seqtrain_run_end", trainer=self)
+
+    def run_epoch(self) -> None:
+        """Train to the end of the epoch, from wherever in it the run stands."""
+        progress, plan = self.progress, self.train_data.plan(self.progress.epoch)
+        self.hooks.call("seqtrain_epoch_start", trainer=self)
+        for samples in self.train_data.steps(progress.epoch, progress.cursor):
+            self.train_step(samples)
+            progress.advance(len(samples), plan.num_micro_batches)
+            self.do_what_is_due()
+            if self.stop_reason is not None:
+                break
+        if progress.epoch_ended:
+            self.hooks.call("seqtrain_epoch_end", trainer=self)
+            progress.start_next_epoch()
+
+    def train_step(self, samples: Sequence[Batch]) -> None:
+        """
+        Make one update from the summed gradient of some micro-batches.
+
+        Args:
+            samples: the micro-batches of the step, over all workers.
+
+        Raises:
+            NonFiniteError: the loss or the gradient is not finite; nothing was updated.
+        """
+        self.optimizer.zero_grad()
+        losses, sample_size = [], 0
+        for index, sample in self.engine.share(samples):
+            self.engine.seed_micro_batch(self.progress.step, index)
+            loss, size, logging_output = self.task.train_step(
+                sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=False
+            )
+            losses.append(loss.detach())
+            sample_size += size
+            self.reporter.add(sample, size, logging_output)
+        with record_function("reduce-grads"):
+            self.engine.reduce_gradients(self.optimizer.parameters)
+        with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
+            self.optimizer.multiply_grads(1 / max(sample_size, 1))
+        with record_function("clip-grads"):
+            grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
+        # The one wait for the device in a step: an update must not be made from numbers gone wrong.
+        if not bool(torch.isfinite(torch.stack([grad_norm, *losses])).all()):
+            raise NonFiniteError(self._explain_nonfinite(samples, losses, grad_norm))
+        with record_function("optimizer"):
+            self.optimizer.step(self.progress.step + 1)
+        self.reporter.add_step(self.optimizer.lr, grad_norm)
+
+    def do_what_is_due(self) -> None:
+        """Log, validate and save, where due after the step just counted; then see whether to go on."""
+        progress = self.progress
+        self.measures = {}
+        self.hooks.call("seqtrain_step_end", trainer=self)
+        self.reporter.log_training(progress)
+        self._stop_at_limits()
+        if self.config.validate.due(progress) or self.reached_limit:
+            self.validate()
+        if self.checkpointing.due(progress):
+            self.checkpointing.save(self)
+
+    def validate(self) -> None:
+        """Measure the validation splits; the first one's measures decide what is best."""
+        self.hooks.call("seqtrain_validation_start", trainer=self)
+        with self.reporter.validating():
+            measures = self.evaluator.validate(self.model)
+        self.measures = deciding(measures)
+        self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
+        self.reporter.log_validation(self.progress, measures)
+
+    def stop(self, reason: str, *, interrupted: bool = False) -> None:
+        """
+        Ask the run to end after the present step; the first reason stands.
+
+        Args:
+            reason: for the log; what a person would want to know.
+            interrupted: the run is not done, and would go on if it were started again.
+        """
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self.reached_limit = not interrupted
+
+    @property
+    def state(self) -> dict[str, Stateful]:
+        """Everything a resumed run needs, by name."""
+        return {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "progress": self.progress,
+            "metrics": self.reporter,
+            **self._stateful,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's state, which has a value for each name in `state`."""
+        for name, part in self.state.items():
+            part.load_state_dict(state[name])
+        if self.progress.epoch_ended:
+            self.progress.start_next_epoch()
+
+    def _stop_at_limits(self) -> None:
+        config, progress = self.config, self.progress
+        epochs_done = progress.epoch if progress.epoch_ended else progress.epoch - 1
+        if config.max_steps is not None and progress.step >= config.max_steps:
+            self.stop(f"trainer.max_steps={config.max_steps} reached")
+        if config.max_epochs is not None and epochs_done >= config.max_epochs:
+            self.stop(f"trainer.max_epochs={config.max_epochs} reached")
+        if config.stop_time_hours is not None and progress.train_seconds >= config.stop_time_hours * 3600:
+            self.stop(f"trainer.stop_time_hours={config.stop_time_hours} reached")
+        if config.stop_min_lr is not None and self.optimizer.lr_has_fallen and self.optimizer.lr <= config.stop_min_lr:
+            self.stop(f"the learning rate has fallen to trainer.stop_min_lr={config.stop_min_lr}")
+
+    def _explain_nonfinite(self, samples: Sequence[Batch], losses: Sequence[Tensor], grad_norm: Tensor) -> str:
+        where, bad = None, 0
+        for index, sample in self.engine.share(samples):
+            self.engine.seed_micro_batch(self.progress.step, index)
+            where = first_nonfinite_module(self.model, lambda sample=sample: self.criterion(self.model, sample))  # type: ignore[misc]
+            if where is not None:
+                bad = index
+                break
+        if where is None:
+            gradients = nonfinite_gradients(self.model)
+            found = f"in the gradient of {', '.join(gradients[:3]) or 'no single parameter, only in their norm'}"
+        else:
+            found = f"first in the output of module {where}"
+        ids = samples[bad].ids.tolist()
+        examples = ", ".join(self.train_data.dataset.describe(each) for each in ids[:3])
+        return (
+            f"Step {self.progress.step + 1} (epoch {self.progress.epoch}) gave numbers that are not finite, {found}: "
+            f"losses {[float(loss) for loss in losses]}, gradient norm {float(grad_norm)}. Nothing was updated. "
+            f"Sample ids of the batch: {ids} ({examples}, ...). "
+            "Try a lower optimizer.lr, a longer warm-up, a smaller trainer.clip_norm, or trainer.precision=fp32."
+        )

@@ -1,0 +1,302 @@
+"""The epoch loop: what a step does, when duties fall due, when a run ends, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+from seqtrain.cadence import Every
+from seqtrain.config.option import Selection
+from seqtrain.errors import CheckpointError, NonFiniteError, SeqtrainError
+from seqtrain.plugin import hookimpl
+from seqtrain.trainer import Trainer
+
+
+def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+
+
+def assert_same_weights(left: Trainer, right: Trainer) -> None:
+    for name, tensor in left.model.state_dict().items():
+        assert torch.equal(tensor, right.model.state_dict()[name]), name
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Return metrics.jsonl without what depends on the clock."""
+    clock = ("tokens_per_s", "sentences_per_s", "wall_s")
+    return [
+        {key: value for key, value in json.loads(line).items() if not key.endswith(clock)}
+        for line in path.read_text().splitlines()
+    ]
+
+
+class Interrupted(SeqtrainError):
+    pass
+
+
+class InterruptAt:
+    """A callback that raises after a step, as a kill would end the process there."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @hookimpl
+    def seqtrain_step_end(self, trainer: Trainer) -> None:
+        if trainer.progress.step == self.step:
+            raise Interrupted
+
+
+def interrupt(toy: Any, step: int) -> dict[str, Any]:
+    toy.registry.parts["callback", "interrupt"] = lambda config: InterruptAt(step)
+    return {"callbacks": (Selection("callback", "interrupt", toy.config().task.config),)}
+
+
+# --- a step ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", [[9], [3, 6], [1] * 9])
+def test_gradients_do_not_depend_on_the_split_into_micro_batches(toy, split: list[int]) -> None:
+    """The same nine examples as 1 x 9, 2 or 9 x 1 micro-batches, padded differently, give the same update."""
+    toy.registry.parts["model", "toy"] = without_dropout(toy.registry.parts["model", "toy"])
+    whole, parts = toy.trainer("whole"), toy.trainer("parts")
+    data = whole.task.dataset("train")
+    edges = [sum(split[:each]) for each in range(len(split) + 1)]
+
+    whole.train_step([data.collate(range(9))])
+    parts.train_step([data.collate(range(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True)])
+
+    for left, right in zip(whole.optimizer.parameters, parts.optimizer.parameters, strict=True):
+        torch.testing.assert_close(left.grad, right.grad, rtol=1e-6, atol=1e-8)
+
+
+def without_dropout(make: Any) -> Any:
+    def made(config: object, *, spec: Any) -> nn.Module:
+        model = make(config, spec=spec)
+        model.dropout = nn.Identity()
+        return model
+
+    return made
+
+
+def test_the_gradient_is_the_mean_over_targets(toy) -> None:
+    """Backward sums; one division by the number of real targets follows."""
+    toy.registry.parts["model", "toy"] = without_dropout(toy.registry.parts["model", "toy"])
+    trainer = toy.trainer(trainer={"clip_norm": None})
+    batch = trainer.task.dataset("train").collate(range(4))
+    loss, size, _ = trainer.criterion(trainer.model, batch)
+    expected = torch.autograd.grad(loss / size, list(trainer.model.parameters()))
+
+    trainer.train_step([batch])
+
+    for gradient, parameter in zip(expected, trainer.model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad)
+
+
+def test_ignored_gradients_are_zero_and_counted_as_such(toy) -> None:
+    """`ignore_grad` runs forward and backward and adds nothing."""
+    trainer = toy.trainer()
+    batch = trainer.task.dataset("train").collate(range(4))
+    trainer.task.train_step(batch, trainer.model, trainer.criterion, trainer.optimizer, 0, ignore_grad=True)
+
+    assert all(not parameter.grad.any() for parameter in trainer.model.parameters())
+
+
+def test_a_step_is_profiled_under_its_six_names(toy) -> None:
+    """The ranges are fairseq's, in its order."""
+    trainer = toy.trainer()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        trainer.train_step([trainer.task.dataset("train").collate(range(4))])
+
+    names = ("forward", "backward", "reduce-grads", "multiply-grads", "clip-grads", "optimizer")
+    starts = {event.name: event.time_range.start for event in recorded.events() if event.name in names}
+    assert list(names) == sorted(starts, key=starts.__getitem__)
+
+
+def test_dropout_is_a_function_of_seed_step_and_micro_batch(toy) -> None:
+    """Whatever was drawn before, the same step gives the same gradient; another seed another."""
+    first, second, third = toy.trainer("1"), toy.trainer("2"), toy.trainer("3", trainer={"seed": 2})
+    torch.rand(1000)
+    third.model.load_state_dict(first.model.state_dict())
+    for trainer in (first, second, third):
+        trainer.train_step([trainer.task.dataset("train").collate(range(4))])
+        torch.rand(7)
+
+    assert_same_weights(first, second)
+    assert not torch.equal(first.model.output.weight, third.model.output.weight)
+
+
+@pytest.mark.parametrize("culprit", ["embedding", "output"])
+def test_numbers_that_are_not_finite_stop_the_run_before_the_update(toy, culprit: str) -> None:
+    """The error names step, module, sample ids and places; no weight has changed."""
+    trainer = toy.trainer()
+    with torch.no_grad():
+        next(getattr(trainer.model, culprit).parameters())[3] = float("nan")
+    before = weights(trainer)
+    with pytest.raises(NonFiniteError, match=rf"Step 1 \(epoch 1\).*output of module {culprit}.*toy:\d+.*lower optimizer"):
+        trainer.run()
+
+    for name, tensor in trainer.model.state_dict().items():
+        assert torch.equal(before[name].nan_to_num(7), tensor.nan_to_num(7))
+
+
+def test_an_infinite_gradient_is_found_where_the_loss_is_finite(toy) -> None:
+    """sqrt(0) is 0, and its slope is infinite."""
+
+    def criterion(config: object, *, spec: Any) -> Any:
+        def call(model: nn.Module, sample: Any, /) -> Any:
+            loss = (model(**sample.net_input) * 0).sum().sqrt()
+            return loss, sample.num_targets, {"loss": loss.detach()}
+
+        return call
+
+    toy.registry.parts["criterion", "toy"] = criterion
+    with pytest.raises(NonFiniteError, match=r"in the gradient of embedding\.weight"):
+        toy.trainer().run()
+
+
+# --- when ----------------------------------------------------------------------------------------------------------
+
+
+def test_hooks_are_called_in_the_documented_order(toy) -> None:
+    """Two epochs, validating and saving at their ends."""
+    seen: list[str] = []
+
+    def note(name: str) -> Any:
+        return hookimpl(specname=name)(lambda self: seen.append(name.removeprefix("seqtrain_")))
+
+    names = (
+        "run_start epoch_start step_end validation_start validation_end checkpoint_saved epoch_end run_end run_exception"
+    )
+    watcher = type("Watcher", (), {name: note(f"seqtrain_{name}") for name in names.split()})
+    toy.registry.parts["callback", "watch"] = lambda config: watcher()
+    trainer = toy.trainer(
+        trainer={"max_epochs": 2},
+        data={"max_tokens": 10_000},
+        checkpoint={"save": Every(epochs=1)},
+        callbacks=(Selection("callback", "watch", toy.config().task.config),),
+    )
+    trainer.run()
+
+    epoch = ["epoch_start", "step_end", "validation_start", "validation_end", "checkpoint_saved", "epoch_end"]
+    assert ["run_start", *epoch, *epoch, "run_end"] == seen
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "step"),
+    [
+        ({"max_epochs": 2}, "trainer.max_epochs=2 reached", 22),
+        ({"max_steps": 5, "max_epochs": None}, "trainer.max_steps=5 reached", 5),
+        ({"max_epochs": 1, "max_steps": 500}, "trainer.max_epochs=1 reached", 11),
+        ({"stop_min_lr": 0.035}, "fallen to trainer.stop_min_lr=0.035", 15),
+        ({"stop_time_hours": 1e-12}, "trainer.stop_time_hours", 1),
+        ({"patience": 1, "validate": Every(steps=2), "best_metric": "never"}, "has not improved", 4),
+    ],
+)
+def test_a_run_ends_at_its_limits(toy, limits: dict[str, Any], reason: str, step: int) -> None:
+    """Each limit alone, with the reason it gives; a checkpoint of the last step is there."""
+    if "patience" in limits:
+        toy.registry.parts["task", "toy"].measure = lambda self, split, models: {"never": 1.0}
+    trainer = toy.trainer(trainer=limits)
+    trainer.run()
+
+    assert reason in trainer.stop_reason
+    assert step == trainer.progress.step
+    assert (toy.folder / f"run/checkpoints/step-{step:08d}/manifest.json").exists()
+
+
+def test_duties_fall_due_at_their_cadences(toy) -> None:
+    """11 steps: logged at 4 and 8; validated at 6 and at the end; saved at 5, 10 and at the end."""
+    toy.trainer(trainer={"max_epochs": 1, "validate": Every(steps=6)}).run()
+
+    written = lines(toy.folder / "run/metrics.jsonl")
+    assert [4, 8] == [line["step"] for line in written if line["split"] == "train"]
+    assert [11] == [line["step"] for line in written if line["split"] == "epoch"]
+    assert [6, 11] == [line["step"] for line in written if line["split"] == "valid"]
+    saved = sorted(path.name for path in (toy.folder / "run/checkpoints").glob("step-*"))
+    assert ["step-00000005", "step-00000010", "step-00000011"] == saved
+
+
+def test_a_line_of_metrics_has_the_documented_keys(toy) -> None:
+    """Keys that programs rely on."""
+    toy.trainer(trainer={"max_epochs": 1}).run()
+    first = json.loads((toy.folder / "run/metrics.jsonl").read_text().splitlines()[0])
+
+    expected = {"step", "epoch", "split", "wall_s"}
+    expected |= {f"train/{key}" for key in ("loss", "lr", "grad_norm", "tokens_per_s", "sentences_per_s", "padding")}
+    assert expected == set(first)
+    assert 0 <= first["train/padding"] < 1
+
+
+def test_the_run_learns(toy) -> None:
+    """Repeating tokens is learned in a few epochs."""
+    trainer = toy.trainer(trainer={"max_epochs": 12})
+    trainer.run()
+
+    assert 1.0 == trainer.measures["accuracy"]
+
+
+# --- going on -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("stop", [4, 9, 12, 17, 24])
+def test_an_interrupted_run_goes_on_to_the_bit(toy, stop: int, prefetch: int, precision: str) -> None:
+    """Interrupted anywhere and resumed, it ends with the weights and the metrics of an undisturbed run."""
+    changes = {"data": {"prefetch": prefetch}, "trainer": {"precision": precision, "micro_batches_per_step": 2, "max_epochs": 5}}
+    straight = toy.trainer("straight", **changes)
+    straight.run()
+    with pytest.raises(Interrupted):
+        toy.trainer("resumed", **changes, **interrupt(toy, stop)).run()
+    resumed = toy.trainer("resumed", **changes)
+
+    assert resumed.checkpointing.restore(resumed) == (stop > 5)
+    resumed.run()
+    assert_same_weights(straight, resumed)
+    assert lines(toy.folder / "straight/metrics.jsonl") == lines(toy.folder / "resumed/metrics.jsonl")
+
+
+def test_going_on_after_the_end_does_nothing(toy) -> None:
+    """The limit is reached before the first step."""
+    toy.trainer().run()
+    again = toy.trainer()
+    again.checkpointing.restore(again)
+    before = weights(again)
+    again.run()
+
+    assert "trainer.max_epochs=3 reached" == again.stop_reason
+    assert all(torch.equal(before[name], tensor) for name, tensor in again.model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_model_is_refused(toy) -> None:
+    """The message says which weights do not fit."""
+    toy.trainer(trainer={"max_steps": 5}).run()
+
+    def wider(config: object, *, spec: Any) -> nn.Module:
+        model = toy_model(config, spec=spec)
+        model.output = nn.Linear(6, spec.vocab_size + 1)
+        return model
+
+    toy_model = toy.registry.parts["model", "toy"]
+    toy.registry.parts["model", "toy"] = wider
+    trainer = toy.trainer()
+    with pytest.raises(CheckpointError, match=r"output\.weight"):
+        trainer.checkpointing.restore(trainer)
+
+
+def test_a_torn_line_of_metrics_is_dropped(toy) -> None:
+    """What a kill left half-written does not come before the lines that follow."""
+    toy.trainer(trainer={"max_steps": 5}).run()
+    path = toy.folder / "run/metrics.jsonl"
+    with path.open("a") as file:
+        file.write('{"step": 7, "ep')
+    trainer = toy.trainer()
+    trainer.checkpointing.restore(trainer)
+
+    assert [4, 5] == sorted({line["step"] for line in lines(path)})
