@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from seqtrain.checkpoint.durable import beside, describe, replace_text
@@ -77,7 +77,9 @@ class RunFolder:
     def require_run(self) -> None:
         """Raise `CheckpointError` unless a run was started here."""
         if not self.config.is_file():
-            raise CheckpointError(f"{self.path} is no run: it has no config.yaml. Name the folder that --run-dir named.")
+            raise CheckpointError(
+                f"{self.path} is no run: it has no config.yaml. Name the folder that --run-dir named."
+            )
 
     def create(self) -> None:
         """
@@ -172,7 +174,7 @@ class RunFolder:
             "command": list(command),
             "working_directory": str(Path.cwd()),
             "python": platform.python_version(),
-            "versions": _versions(),
+            "versions": {name: version(name) for name in _VERSIONS_OF},
             "plugins": dict(sorted(plugins.items())),
             "machine": {
                 "host": socket.gethostname(),
@@ -195,17 +197,4 @@ class RunFolder:
 
 def _owner(lock: Path) -> str:
     """Read who holds the lock; it may just be taking it and not have written yet."""
-    try:
-        return lock.read_text(encoding="utf-8").strip() or "a process that has just started"
-    except (OSError, ValueError):
-        return "a process of unknown number"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONS_OF:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return lock.read_text(encoding="utf-8", errors="replace").strip() or "a process that has just started"

@@ -1,0 +1,1 @@
+"""Components that come with core, offered through the same door as everybody's."""

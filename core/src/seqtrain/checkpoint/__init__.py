@@ -1,0 +1,1 @@
+"""Checkpoints: folders of safetensors and JSON, written atomically and verified when read."""

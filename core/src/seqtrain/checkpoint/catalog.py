@@ -1,0 +1,145 @@
+"""Finding checkpoints in a run's folder, without changing anything there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.checkpoint.manifest import NAME, FormatError
+from seqtrain.errors import CheckpointError
+
+LAST, BEST, RANKING = "last", "best", "ranking.json"
+DAMAGED = ".damaged"  # in the name of what was set aside
+STEP = re.compile(r"step-(\d{8,})")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+logger = logging.getLogger(__name__)
+
+
+def step_name(step: int) -> str:
+    """Return the folder's name of the checkpoint after `step` steps."""
+    return f"step-{step:08d}"
+
+
+class CheckpointCatalog:
+    """
+    The checkpoints of a run, for reading.
+
+    Args:
+        folder: RUN/checkpoints; see `seqtrain.checkpoint.store` for what lies in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints of training by step, not verified; one whose manifest is unreadable is left out."""
+        return self._readable(self._step_folders())
+
+    def averages(self) -> list[Checkpoint]:
+        """Return the averaged checkpoints by name, not verified."""
+        return self._readable(self._average_folders())
+
+    def folders(self) -> list[Path]:
+        """Return the folders of all checkpoints, good or bad: those of training by step, then averages by name."""
+        return [*self._step_folders(), *self._average_folders()]
+
+    def pointer(self, name: str) -> str | None:
+        """Return the name that the pointer `last` or `best` holds, or None where there is no such pointer."""
+        path = self.folder / name
+        try:
+            target = path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"The pointer {path} cannot be read: {error}.") from error
+        if not PLAIN_NAME.fullmatch(target):
+            raise CheckpointError(
+                f"The pointer {path} holds {target[:80]!r}, which is no checkpoint's name. Delete it."
+            )
+        return target
+
+    def find(self, name: str) -> Path:
+        """
+        Return the folder of a checkpoint, not verified.
+
+        Args:
+            name: "last", "best", "step-00000500", "500", an average's name, or a path with a slash in it.
+
+        Raises:
+            CheckpointError: there is none; the message lists those there are.
+        """
+        target: str | None = name
+        if name in (LAST, BEST):
+            target = self.pointer(name)
+        elif name.isdecimal():
+            target = step_name(int(name))
+        path = Path(name).expanduser() if os.sep in name else self.folder / (target or name)
+        if path.is_dir():
+            return path
+        there = [each.name for each in self.folders()]
+        listed = f"There are: {', '.join(there)}." if there else "There is none yet."
+        raise CheckpointError(f"No checkpoint {name!r} in {self.folder}. {listed}")
+
+    def open(self, name: str) -> Checkpoint:
+        """
+        Return a checkpoint whose files have all been compared with its manifest; see `find` for names.
+
+        Raises:
+            CheckpointError: there is none, or it is damaged.
+        """
+        path = self.find(name)
+        try:
+            return Checkpoint.verified(path)
+        except FormatError:
+            raise
+        except CheckpointError as error:
+            others = [each.name for each in self.folders() if each != path]
+            hint = f" Name another one: {', '.join(others)}." if others else ""
+            raise CheckpointError(f"{error}{hint}") from error
+
+    def ranked(self) -> list[Checkpoint]:
+        """Return the measured checkpoints, best first, by the measure that the run itself goes by."""
+        path = self.folder / RANKING
+        try:
+            names = json.loads(path.read_text(encoding="utf-8"))["names"]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error!r}. Name the checkpoints instead.") from error
+        by_name = {each.name: each for each in self.checkpoints()}
+        return [by_name[name] for name in names if name in by_name]
+
+    def _step_folders(self) -> list[Path]:
+        """Return the folders of training's checkpoints by step, good or bad."""
+        steps = [(int(match[1]), each) for each in self._folders() if (match := STEP.fullmatch(each.name))]
+        return [folder for _, folder in sorted(steps)]
+
+    def _average_folders(self) -> list[Path]:
+        others = (each for each in self._folders() if not STEP.fullmatch(each.name) and DAMAGED not in each.name)
+        return sorted(each for each in others if (each / NAME).exists())
+
+    def _readable(self, folders: Sequence[Path]) -> list[Checkpoint]:
+        found = []
+        for folder in folders:
+            try:
+                found.append(Checkpoint.read(folder))
+            except CheckpointError as error:
+                logger.warning("Leaving out a checkpoint. %s", error)
+        return found
+
+    def _folders(self) -> list[Path]:
+        return [each for each in self._entries() if each.is_dir() and not each.name.startswith(".")]
+
+    def _entries(self) -> list[Path]:
+        try:
+            return list(self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CheckpointError(f"Cannot list {self.folder}: {error.strerror}.") from error

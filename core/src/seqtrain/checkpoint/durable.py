@@ -1,0 +1,100 @@
+"""Writing so that a crash or a full disk leaves either the old or the new behind, never a half of each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than the limit set for this process (ulimit -f)",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+}
+
+
+def describe(error: OSError, folder: Path) -> str:
+    """Say in words why writing to `folder` failed, with the space that is left."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:  # the folder itself is gone or out of reach
+        return reason
+    return f"{reason} ({free / 1e6:,.1f} MB free)"
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or a folder's list of names is on the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def beside(path: Path, kind: str) -> Path:
+    """Return a hidden name in the same folder, thus on the same disk: `.NAME.KIND-PID`."""
+    return path.with_name(f".{path.name}.{kind}-{os.getpid()}")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file that readers see whole: the old one or the new one."""
+    temporary = beside(path, "tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush(path.parent)
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """
+    Flush a finished folder and rename it to its final name; a folder of that name is replaced.
+
+    Two folders cannot be swapped in one step. Killed in between, the old one still lies under its hidden name,
+    from where `recover` brings it back.
+    """
+    for file in temporary.iterdir():
+        flush(file)
+    flush(temporary)
+    old = beside(final, "old")
+    if final.exists():
+        remove(old)
+        final.rename(old)
+    try:
+        temporary.rename(final)
+    except OSError:
+        if old.exists():
+            old.rename(final)
+        raise
+    flush(final.parent)
+    remove(old)
+
+
+def recover(hidden: Path, final: Path, kind: str) -> None:
+    """Tidy up what a killed process left under a hidden name: bring back what it was replacing, or delete it."""
+    if kind == "old" and not final.exists():
+        hidden.rename(final)
+    else:
+        remove(hidden)
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder; it is renamed first, so that a kill in between leaves no half of it under its name."""
+    doomed = beside(folder, "tmp")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or folder of ours that nobody needs; what cannot be deleted stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,173 @@
+"""
+The command line: `seqtrain COMMAND ...`.
+
+A command's module is imported when that command is called, so that `seqtrain --help` imports none of them, and
+nothing here imports torch, numpy or omegaconf.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import click
+
+from seqtrain.cli.errors import INTERRUPTED, report
+from seqtrain.cli.group import Group
+from seqtrain.errors import PluginError
+
+if TYPE_CHECKING:
+    from seqtrain.host.registry import Registry
+
+# Name -> (where the command is, what help says of it).
+_COMMANDS = {
+    "train": ("seqtrain.cli.train:train", "Train a model, or go on with a run."),
+    "evaluate": ("seqtrain.cli.runs:evaluate", "Measure a checkpoint on a split."),
+    "predict": ("seqtrain.cli.runs:predict", "Translate, continue or label text with a trained model."),
+    "plugins": ("seqtrain.cli.plugins:plugins", "Show what is installed and what it offers."),
+    "config": ("seqtrain.cli.config:config", "Show or check a resolved configuration."),
+    "checkpoints": ("seqtrain.cli.checkpoints:checkpoints", "List, verify or average the checkpoints of a run."),
+}
+
+
+def run() -> None:
+    """Run the command line of this process; the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """
+    Run one command line and return its exit code.
+
+    Every error ends here: what a user can mend becomes a paragraph on stderr, the rest a traceback.
+    """
+    invocation = Invocation()
+    try:
+        result = seqtrain.main(list(arguments), prog_name="seqtrain", standalone_mode=False, obj=invocation)
+        if not sys.stdout.closed:
+            sys.stdout.flush()  # here, where a broken pipe is still dealt with
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except Exception as error:  # noqa: BLE001 - the outermost place
+        return report(error, verbose=invocation.verbose)
+    return result if isinstance(result, int) else 0
+
+
+@dataclass
+class Invocation:
+    """What the commands of one command line share; click's `ctx.obj`."""
+
+    verbose: bool = False
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The installed plugins, looked up when somebody asks."""
+        from seqtrain.host.discovery import discover  # noqa: PLC0415 - 60 ms that `train --help` does without
+
+        return discover()
+
+
+class Commands(Group):
+    """Commands from the table above and from plugins, each imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, ours first."""
+        return [*_COMMANDS, *sorted(_plugin_commands(ctx))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command of this name."""
+        if cmd_name in _COMMANDS:
+            return _load(_COMMANDS[cmd_name][0])
+        if cmd_name not in _plugin_commands(ctx):
+            return None
+        offered = _invocation(ctx).registry.get("command", cmd_name)
+        command = offered.load()
+        if not isinstance(command, click.Command):
+            raise PluginError(f"{offered}: {offered.component.ref} is not a click command.")
+        return command
+
+    def hint(self, ctx: click.Context, name: str) -> str:
+        """Suggest a command, or name the plugins that may have had this one."""
+        return super().hint(ctx, name) or _invocation(ctx).registry.unusable()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from their summaries; click would import every one of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+        supplied = sorted(_plugin_commands(ctx).items())
+        if supplied:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl(supplied)
+
+
+def _plugin_commands(ctx: click.Context) -> dict[str, str]:
+    """Return the summaries of the commands that plugins offer; one that clashes goes by its qualified name."""
+    offered = _invocation(ctx).registry.components("command")
+    short = [each.component.name for each in offered]
+    return {
+        name if name not in _COMMANDS and short.count(name) == 1 else each.qualified_name: each.component.summary
+        for name, each in zip(short, offered, strict=True)
+    }
+
+
+def _invocation(ctx: click.Context) -> Invocation:
+    invocation = ctx.find_object(Invocation)
+    assert invocation is not None
+    return invocation
+
+
+def _load(reference: str) -> click.Command:
+    module, _, name = reference.partition(":")
+    command = attrgetter(name)(import_module(module))
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _set_verbose(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
+    _invocation(ctx).verbose = verbose  # here, so that it holds for an unknown command, too
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version  # noqa: PLC0415 - 40 ms
+
+    from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT  # noqa: PLC0415
+
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    api = ENTRY_POINT_GROUP.rpartition(".v")[2]
+    click.echo(f"{PROJECT} {version(PROJECT)} (plugin API {api}, Python {python})")
+    ctx.exit()
+
+
+@click.command(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 the run failed, 2 usage, 3 configuration, 4 plugin, 5 data or checkpoint, "
+    "130 interrupted, 143 ended by SIGTERM after saving.",
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_set_verbose,
+    help="Show the traceback of every error.",
+)  # fmt: skip
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the versions."
+)
+@click.pass_context
+def seqtrain(ctx: click.Context) -> None:
+    """Train sequence models from a small core and installable plugins."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(2)

@@ -1,0 +1,146 @@
+"""`seqtrain plugins`: what is installed, and what it offers. Never imports torch, numpy or omegaconf."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from seqtrain.cli.group import Group
+from seqtrain.cli.output import print_facts, print_json, print_table
+from seqtrain.errors import PluginError
+from seqtrain.host.discovery import discover
+from seqtrain.host.known import FIRST_PARTY
+from seqtrain.host.suggestion import did_you_mean
+from seqtrain.plugin import KINDS
+
+if TYPE_CHECKING:
+    from seqtrain.host.installed import Plugin
+    from seqtrain.host.registry import Registered, Registry
+
+
+@click.group(cls=Group)
+def plugins() -> None:
+    """Show what is installed and what it offers."""
+
+
+@plugins.command(name="list")
+@click.option("--components", "as_components", is_flag=True, help="List the components, not the plugins.")
+@click.option("--kind", type=click.Choice(KINDS), help="List the components of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_(as_components: bool, kind: str | None, as_json: bool) -> None:
+    """List the installed plugins, or the components they offer."""
+    registry = discover()
+    if as_components or kind:
+        _list_components(registry.components(kind), as_json=as_json)
+    elif as_json:
+        print_json("seqtrain.plugins.list/1", plugins=[asdict(plugin) for plugin in registry.plugins])
+    else:
+        _list_plugins(registry)
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(name: str, as_json: bool) -> None:
+    """
+    Show one plugin or component.
+
+    NAME is a plugin, such as `optim`; a kind and a component, such as `model/transformer`; or just a component.
+    """
+    registry = discover()
+    named = [plugin for plugin in registry.plugins if plugin.id == name]
+    if not named:
+        from seqtrain.cli.component_page import show_component  # noqa: PLC0415 - half of the time that `list` takes
+
+        show_component(_find(registry, name), as_json=as_json)
+    elif as_json:
+        print_json("seqtrain.plugins.show/1", plugins=[asdict(plugin) for plugin in named])
+    else:
+        for plugin in named:
+            _show_plugin(plugin)
+
+
+def _list_plugins(registry: Registry) -> None:
+    print_table(
+        ("PLUGIN", "STATE", "DISTRIBUTION", "VERSION", "COMPONENTS", "WHERE"),
+        [
+            (each.id, each.state, each.distribution or "?", each.version or "?", _count(each), each.where)
+            for each in registry.plugins
+        ],
+    )
+    for plugin in registry.plugins:
+        if plugin.note:
+            click.echo(f"! {plugin.id}: {plugin.note}. {plugin.remedy}")
+
+
+def _list_components(components: Iterable[Registered], *, as_json: bool) -> None:
+    components = list(components)
+    if as_json:
+        print_json(
+            "seqtrain.plugins.components/1",
+            components=[asdict(each.component) | each.provenance for each in components],
+        )
+        return
+    offers = Counter((each.component.kind, each.component.name) for each in components)
+    print_table(
+        ("KIND", "NAME", "SUMMARY", "PLUGIN"),
+        [
+            (
+                each.component.kind,
+                each.component.name if offers[each.component.kind, each.component.name] == 1 else each.qualified_name,
+                each.component.summary,
+                each.plugin.id,
+            )
+            for each in components
+        ],
+    )
+
+
+def _show_plugin(plugin: Plugin) -> None:
+    click.echo(f"plugin {plugin.id}: {plugin.state}")
+    print_facts(
+        (
+            ("distribution", f"{plugin.distribution or '?'} {plugin.version or ''}".rstrip()),
+            ("installed in", plugin.where),
+            ("because", plugin.note),
+            ("what to do", plugin.remedy if plugin.state != "broken" else ""),
+        )
+    )
+    if plugin.components:
+        click.echo()
+        print_table(("KIND", "NAME", "SUMMARY"), [(each.kind, each.name, each.summary) for each in plugin.components])
+        first = plugin.components[0]
+        click.echo(f"\nSettings and presets of one: seqtrain plugins show {first.kind}/{first.name}")
+    if plugin.traceback:
+        click.echo(f"\n{plugin.traceback.rstrip()}")
+
+
+def _find(registry: Registry, name: str) -> Registered:
+    """Return the component that `KIND/NAME`, or a name alone, means."""
+    kind, _, rest = name.partition("/")
+    if kind in KINDS and rest:
+        return registry.get(kind, rest)
+    found = [each for each in registry.components() if name in (each.component.name, each.qualified_name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(f"{each.component.kind}/{each.qualified_name}" for each in found)
+        raise PluginError(f"{name!r} may be one of {choices}. Which one?")
+    for kinds in FIRST_PARTY.values():
+        for ours in kinds:
+            if name in kinds[ours]:
+                return registry.get(ours, name)  # raises, and says where it comes from
+    names = [each.component.name for each in registry.components()] + [plugin.id for plugin in registry.plugins]
+    raise PluginError(
+        f"No plugin or component is named {name!r}.{did_you_mean(name, names)}{registry.unusable()} "
+        "See `seqtrain plugins list --components`."
+    )
+
+
+def _count(plugin: Plugin) -> str:
+    kinds = Counter(component.kind for component in plugin.components)
+    return ", ".join(f"{number} {kind}" for kind, number in kinds.items()) or "-"

@@ -1,0 +1,51 @@
+"""`seqtrain train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
+
+
+@click.command(cls=ConfigCommand)
+@config_options
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="where the run's files go; an unfinished run there is resumed. Default: runs/TASK.",
+)
+@click.option("--fresh", is_flag=True, help="do not resume: set aside the run that lies in --run-dir.")
+@click.option("--accept-changes", is_flag=True, help="resume although settings differ that make it another run.")
+def train(run_dir: Path | None, fresh: bool, accept_changes: bool, **options: Any) -> None:
+    """
+    Train a model.
+
+    CONFIG is a YAML file; KEY=VALUE sets one field, such as trainer.max_steps=1000 or task.train=PREFIX.
+    With nothing but --task, the task's built-in corpus is used.
+    The same command goes on where an interrupted run stopped.
+    """
+    from seqtrain.host.discovery import discover
+
+    registry = discover()
+    if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
+        options["config_file"] = run_dir / "config.yaml"
+    config = resolve_options(registry, **options).config
+    run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
+
+    from seqtrain import launch  # torch comes in here, after everything that can be wrong with the arguments
+    from seqtrain.train import RunRequest
+
+    request = RunRequest(config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes)
+    results = launch.call_main(request, registry)
+    if results.exit_code:
+        sys.exit(results.exit_code)
+    click.echo(results.summary())
+
+
+def _chooses_anything(options: dict[str, Any]) -> bool:
+    return options.get("config_file") is not None or options.get("task") is not None

@@ -1,0 +1,106 @@
+"""The fields of a config dataclass: a default with a help text, a unit and a range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+_KEY = "seqtrain.option"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """
+    What is known of one config field besides its name, type and default.
+
+    Args:
+        help: one line that says what the field means.
+        unit: what a number counts, such as "steps" or "tokens".
+        gt, ge, lt, le: bounds of a number (exclusive, inclusive).
+        choices: the only values allowed.
+        component: the kind of component that this field selects; its type is then `Selection`.
+        may_change: a resumed run may change it freely (limits, cadences, retention, logging).
+        excludes: fields beside it that a value for this one unsets, where they come from a lower source.
+    """
+
+    help: str
+    unit: str | None = None
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    choices: tuple[object, ...] | None = None
+    component: str | None = None
+    may_change: bool = False
+    excludes: tuple[str, ...] = ()
+
+
+def option(
+    default: Any = MISSING,
+    *,
+    default_factory: Any = MISSING,
+    help: str,  # noqa: A002 - the word users and argparse know
+    unit: str | None = None,
+    gt: float | None = None,
+    ge: float | None = None,
+    lt: float | None = None,
+    le: float | None = None,
+    choices: Sequence[object] | None = None,
+    component: str | None = None,
+    may_change: bool = False,
+    excludes: Sequence[str] = (),
+) -> Any:
+    """
+    Declare a field of a config dataclass; see `Option` for the arguments.
+
+    A field without `default` must be given by the user.
+
+    Example:
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class RNNConfig:
+        ...     hidden: int = option(256, help="size of the hidden state", unit="units", ge=1)
+        >>> option_of(RNNConfig, "hidden").unit
+        'units'
+    """
+    described = Option(
+        help=help,
+        unit=unit,
+        gt=gt,
+        ge=ge,
+        lt=lt,
+        le=le,
+        choices=None if choices is None else tuple(choices),
+        component=component,
+        may_change=may_change,
+        excludes=tuple(excludes),
+    )
+    if default_factory is not MISSING:
+        return field(default_factory=default_factory, metadata={_KEY: described})
+    return field(default=default, metadata={_KEY: described})
+
+
+def option_of(config_type: type, name: str) -> Option:
+    """Return what `option` recorded for a field; a plain field has an empty help text."""
+    for each in fields(config_type):
+        if each.name == name:
+            described = each.metadata.get(_KEY, Option(help=""))
+            assert isinstance(described, Option)
+            return described
+    raise KeyError(f"{config_type.__name__} has no field {name!r}")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    A component chosen by name, with its settings.
+
+    Args:
+        kind: the component's kind, such as "model".
+        name: its name as the user wrote it, such as "transformer" or "acme/rnn".
+        config: an instance of the component's config dataclass.
+    """
+
+    kind: str
+    name: str
+    config: Any

@@ -1,0 +1,159 @@
+"""
+Read YAML files and `key=value` arguments into trees that keep every text as it was written.
+
+What a text means is decided later, by the type of its field: `source_lang: no` is Norwegian, `007` keeps its zeros.
+So nothing here turns a text into a number, a boolean or null.
+
+Left out of YAML on purpose: anchors and aliases (`${section.field}` repeats a value), tags, several documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+
+from seqtrain.config.problems import Problems
+from seqtrain.config.tree import ListNode, MapNode, Node, Scalar
+
+_CORE_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
+)
+_SHOWN = 80  # characters of an argument that an error message repeats
+_Place: TypeAlias = Callable[[yaml.Mark | None], str]
+
+
+def read_file(path: Path, problems: Problems) -> MapNode | None:
+    """Read a YAML file; return None if that is not possible, with the reason added to `problems`."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # a byte order mark is not part of the first key
+    except UnicodeDecodeError as error:
+        problems.add(str(path), "", f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}")
+    except OSError as error:
+        problems.add(str(path), "", f"cannot be read: {error.strerror or error}")
+    else:
+        return read_yaml(text, str(path), problems)
+    return None
+
+
+def read_yaml(text: str, source: str, problems: Problems, *, recipe: bool = False) -> MapNode | None:
+    """
+    Read YAML text whose top level is a map.
+
+    Args:
+        text: the YAML.
+        source: its file name, for error messages.
+        problems: gets duplicate keys, and why nothing could be read.
+        recipe: it is a task's recipe; see `MapNode`.
+
+    Returns:
+        The tree, empty for an empty file, or None if the text is not a YAML map.
+    """
+
+    def place(mark: yaml.Mark | None) -> str:
+        return source if mark is None else f"{source}:{mark.line + 1}:{mark.column + 1}"
+
+    root = _compose(text, place, problems)
+    if root is None:
+        return None
+    node = _Walk(place, problems, recipe=recipe).node(root, "")
+    if isinstance(node, MapNode):
+        return node
+    if isinstance(node, Scalar) and node.is_null:
+        return MapNode(entries={}, place=source, recipe=recipe)
+    problems.add(node.place, "", "expected sections such as `task:` or `trainer:` at the top level")
+    return None
+
+
+def read_argument(argument: str, problems: Problems) -> MapNode | None:
+    """
+    Read `section.field=value` into a tree with one leaf.
+
+    The value is everything after the first `=`, taken as it is, spaces included. `[a, b]` and `{a: 1}` are read as
+    YAML; so is a value in quotes, which is how `"null"` or `"[x]"` can be meant as text. Nothing after `=` is the
+    empty text.
+    """
+    place = "argument " + argument.replace("\n", "\\n")[:_SHOWN]
+    key, equals, value = argument.partition("=")
+    names = key.split(".")
+    if not equals or not all(name.strip() for name in names):
+        problems.add(place, "", "expected KEY=VALUE, as in trainer.max_epochs=10")
+        return None
+    node = _read_value(value, place, problems)
+    for name in reversed(names):
+        if node is None:
+            return None
+        node = MapNode(entries={name.strip(): node}, place=place, partial=True)
+    assert isinstance(node, MapNode)
+    return node
+
+
+def _read_value(value: str, place: str, problems: Problems) -> Node | None:
+    in_quotes = len(value) > 1 and value[0] in "\"'" and value[0] == value[-1]
+    if not in_quotes and not value.startswith(("[", "{")):
+        return Scalar(text=value, place=place, quoted=value == "")
+
+    root = _compose(value, lambda _: place, problems)
+    return None if root is None else _Walk(lambda _: place, problems).node(root, "")
+
+
+def _compose(text: str, place: _Place, problems: Problems) -> yaml.Node | None:
+    """Let the YAML library parse, and put its complaints in our form. An empty text is an empty scalar."""
+    try:
+        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        problems.add(place(error.problem_mark), "", f"not valid YAML: {what}")
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, 0)
+        problems.add(place(mark), "", f"not valid YAML: the character {chr(error.character)!a} is not allowed")
+    except RecursionError:
+        problems.add(place(None), "", "not valid YAML: nested too deeply")
+    else:
+        return yaml.ScalarNode("tag:yaml.org,2002:null", "") if root is None else root
+    return None
+
+
+class _Walk:
+    """Turns the YAML library's nodes into ours."""
+
+    def __init__(self, place: _Place, problems: Problems, *, recipe: bool = False) -> None:
+        self.place = place
+        self.problems = problems
+        self.recipe = recipe
+        self.seen: set[int] = set()  # an alias is the very node of its anchor, perhaps one that contains it
+
+    def node(self, node: yaml.Node, key: str) -> Node:
+        place = self.place(node.start_mark)
+        if id(node) in self.seen:
+            self.problems.add(place, key, "anchors and aliases are not supported; repeat a value as ${section.field}")
+            node.value = node.value if isinstance(node, yaml.ScalarNode) else []  # what is in it has been looked at
+        self.seen.add(id(node))
+        if node.tag not in _CORE_TAGS:
+            self.problems.add(place, key, f"the tag {node.tag} is not supported; leave it out")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, key)
+        if isinstance(node, yaml.SequenceNode):
+            return ListNode(items=tuple(self.node(each, key) for each in node.value), place=place)
+        assert isinstance(node, yaml.ScalarNode)
+        return Scalar(text=node.value, place=place, quoted=bool(node.style))
+
+    def mapping(self, node: yaml.MappingNode, key: str) -> MapNode:
+        entries: dict[str, Node] = {}
+        places: dict[str, str] = {}
+        for name, value in node.value:
+            place = self.place(name.start_mark)
+            if not isinstance(name, yaml.ScalarNode):
+                self.problems.add(place, key, "a key must be a single word")
+                continue
+            dotted = f"{key}.{name.value}" if key else name.value
+            if name.value in entries:
+                self.problems.add(place, dotted, f"given twice; first at {places[name.value]}")
+                continue
+            entries[name.value] = self.node(value, dotted)
+            places[name.value] = place
+        return MapNode(entries=entries, place=self.place(node.start_mark), key_places=places, recipe=self.recipe)

@@ -1,0 +1,140 @@
+"""
+Configuration as it was written: texts with their places, before the type of any field is known.
+
+A layer of configuration (a file, an argument, a recipe) is a tree of `MapNode`, `ListNode` and `Scalar`. Merging
+adds two kinds of node: `Value`, for a default that is typed already, and `SelectionNode`, for a component that has
+been looked up. A place is what an error message starts with: "train.yaml:14:3" or "argument trainer.seed=x".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+NULL_TEXTS = frozenset({"", "~", "null"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """A text, and whether it stood in quotes, so that it cannot mean null."""
+
+    text: str
+    place: str
+    quoted: bool = False
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it means "no value" where that is allowed."""
+        return not self.quoted and self.text in NULL_TEXTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A default: typed already, and taken as it is."""
+
+    value: Any
+    place: str = "default"
+
+    @property
+    def is_null(self) -> bool:
+        """Whether it is None."""
+        return self.value is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListNode:
+    """Items in order."""
+
+    items: tuple[Node, ...]
+    place: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapNode:
+    """
+    Named entries.
+
+    Args:
+        entries: the values by key.
+        place: where the map starts.
+        key_places: where each key stands, if known better than by its value's place.
+        partial: made from a dotted key, which changes one entry; a map that is written out is the whole of it.
+        recipe: written in a task's recipe; a preset chosen elsewhere lies above it.
+    """
+
+    entries: Mapping[str, Node]
+    place: str
+    key_places: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False
+    recipe: bool = False
+
+    def place_of(self, key: str) -> str:
+        """Say where a key stands."""
+        return self.key_places.get(key) or self.entries[key].place
+
+    def without(self, key: str) -> MapNode:
+        """Return the map less one entry."""
+        return replace(self, entries={each: node for each, node in self.entries.items() if each != key})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionNode:
+    """A component that has been looked up; its own fields are apart from its name."""
+
+    kind: str
+    name: Scalar
+    config_type: type
+    fields: MapNode
+
+    @property
+    def place(self) -> str:
+        """Where the component was chosen."""
+        return self.name.place
+
+
+Node: TypeAlias = Scalar | Value | ListNode | MapNode | SelectionNode
+
+
+def is_null(node: Node) -> bool:
+    """Say whether a node means "no value"."""
+    return isinstance(node, (Scalar, Value)) and node.is_null
+
+
+def from_plain(value: Any, place: str) -> Node:
+    """Turn plain Python values, as a YAML library returns them, into nodes that share one place."""
+    if isinstance(value, Mapping):
+        return MapNode(entries={str(key): from_plain(each, place) for key, each in value.items()}, place=place)
+    if isinstance(value, (list, tuple)):
+        return ListNode(items=tuple(from_plain(each, place) for each in value), place=place)
+    if value is None:
+        return Scalar(text="null", place=place)
+    if isinstance(value, bool):
+        return Scalar(text="true" if value else "false", place=place)
+    text = str(value)
+    return Scalar(text=text, place=place, quoted=text in NULL_TEXTS)
+
+
+def overlay(lower: Node | None, upper: Node) -> Node:
+    """Lay one value over another: it replaces it, but a dotted key changes only its own entry of a map."""
+    if isinstance(lower, Value) and isinstance(lower.value, Mapping):
+        lower = MapNode(entries={key: Value(value=each) for key, each in lower.value.items()}, place=lower.place)
+    if not (isinstance(upper, MapNode) and upper.partial and isinstance(lower, MapNode)):
+        return upper
+    entries = dict(lower.entries)
+    for key, node in upper.entries.items():
+        entries[key] = overlay(entries.get(key), node)
+    return replace(lower, entries=entries)
+
+
+def leaf_places(node: Node, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key and the place of every value in a merged tree."""
+    prefix = f"{key}." if key else ""
+    if isinstance(node, SelectionNode):
+        yield f"{prefix}name", node.place
+        yield from leaf_places(node.fields, key) if node.fields.entries else ()
+    elif isinstance(node, MapNode) and node.entries:
+        for name, each in node.entries.items():
+            yield from leaf_places(each, f"{prefix}{name}")
+    else:
+        yield key, node.place

@@ -1,0 +1,24 @@
+"""Where the components of our own packages live, so that an error can say what to install."""
+
+from __future__ import annotations
+
+# Plugin id -> kind -> names. The distribution of plugin `text` is `seqtrain-text`, and so on.
+FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
+    "translation": {"task": ("translation",)},
+    "transformer": {"model": ("transformer",)},
+    "criteria": {"criterion": ("cross_entropy", "label_smoothed_cross_entropy")},
+    "optim": {
+        "optimizer": ("adam", "adamw", "sgd"),
+        "lr_scheduler": ("cosine", "fixed", "inverse_sqrt", "polynomial_decay", "reduce_lr_on_plateau", "wsd"),
+        "callback": ("ema",),
+    },
+    "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word")},
+}
+
+
+def first_party_plugin(kind: str, name: str) -> str | None:
+    """Return the id of the plugin of ours that offers a component, installed or not; None if none does."""
+    for plugin_id, kinds in FIRST_PARTY.items():
+        if name in kinds.get(kind, ()):
+            return plugin_id
+    return None

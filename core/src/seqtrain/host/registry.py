@@ -1,0 +1,99 @@
+"""From a kind and a name to the component that some plugin offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seqtrain.errors import PluginError
+from seqtrain.host.installed import Plugin
+from seqtrain.host.known import first_party_plugin
+from seqtrain.host.registered import NoConfig, Preset, Registered
+from seqtrain.host.suggestion import did_you_mean
+from seqtrain.plugin import PROJECT
+
+__all__ = ["NoConfig", "Plugin", "Preset", "Registered", "Registry"]
+
+
+class Registry:
+    """
+    What the installed plugins offer.
+
+    A component has a short name, such as `rnn`, and a qualified one, such as `acme/rnn`. A short name that two plugins
+    offer is refused when it is used; it never depends on the order of installation.
+
+    Args:
+        plugins: every plugin found, usable or not, in a fixed order.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self._registered = tuple(
+            Registered(component, plugin) for plugin in self.plugins for component in plugin.components
+        )
+
+    def components(self, kind: str | None = None) -> tuple[Registered, ...]:
+        """Return all components, or those of a kind, in the order of their plugins."""
+        return tuple(each for each in self._registered if kind in (None, each.component.kind))
+
+    def get(self, kind: str, name: str) -> Registered:
+        """
+        Return the component of this kind and short or qualified name.
+
+        Raises:
+            PluginError: no usable plugin offers it, or two do.
+        """
+        found = self._find(kind, name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(repr(each.qualified_name) for each in found)
+            raise PluginError(f"{len(found)} plugins offer a {kind} {name!r}: write {names}.")
+        raise PluginError(self._why_missing(kind, name))
+
+    def split(self, kind: str, text: str) -> tuple[Registered, str | None]:
+        """
+        Return the component and the preset that `NAME`, `PLUGIN/NAME`, `NAME/PRESET` or `PLUGIN/NAME/PRESET` means.
+
+        `a/b` is the component b of plugin a where there is one, else the preset b of component a. Whether the
+        component has that preset is for `Registered.preset` to say.
+
+        Raises:
+            PluginError: no usable plugin offers the component, or two do.
+        """
+        name, slash, preset = text.rpartition("/")
+        if not slash or self._find(kind, text):
+            return self.get(kind, text), None
+        is_component = bool(self._find(kind, name)) or "/" in name
+        is_plugin = any(plugin.id == name for plugin in self.plugins)
+        if is_plugin and not is_component:
+            return self.get(kind, text), None  # raises, and says what is wrong with that plugin or its component
+        return self.get(kind, name), preset
+
+    def _find(self, kind: str, name: str) -> list[Registered]:
+        return [
+            each
+            for each in self._registered
+            if each.component.kind == kind and name in (each.component.name, each.qualified_name)
+        ]
+
+    def unusable(self) -> str:
+        """Name the plugins that could not be asked what they offer, as a sentence; empty if there are none."""
+        named = ", ".join(f"{plugin.id} ({plugin.state})" for plugin in self.plugins if not plugin.usable)
+        return f" Plugins that could not be asked: {named}." if named else ""
+
+    def _why_missing(self, kind: str, name: str) -> str:
+        prefix, _, short = name.rpartition("/")
+        ours = first_party_plugin(kind, short)
+        home = prefix or ours or short  # the plugin that would offer it, as far as one can tell
+        for plugin in self.plugins:
+            if plugin.id == home and not plugin.usable:
+                return f"{kind} {name!r} is not available: {plugin} is {plugin.state}: {plugin.note}. {plugin.remedy}"
+        if ours == home and all(plugin.id != home for plugin in self.plugins):
+            return f"{kind} {name!r} is not installed. It comes with `pip install {PROJECT}-{home}`."
+        offered = self.components(kind)
+        known = [each.component.name for each in offered] + [each.qualified_name for each in offered]
+        installed = ", ".join(sorted({each.component.name for each in offered}))
+        return (
+            f"No {kind} is named {name!r}.{did_you_mean(name, known)} Installed: {installed or 'none'}."
+            f"{self.unusable()} See `seqtrain plugins list --components`."
+        )

@@ -1,0 +1,84 @@
+"""The scheduler `reduce_lr_on_plateau`, which watches a validation measure."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from seqtrain.errors import ConfigError
+from seqtrain.plugin import hookimpl
+from seqtrain_optim.schedules import after_warmup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seqtrain.trainer import Trainer
+    from seqtrain_optim.config import ReduceLROnPlateauConfig
+
+logger = logging.getLogger(__name__)
+
+
+class ReduceLROnPlateau:
+    """
+    Cut the learning rate when a measure has not become better in more than `patience` validations.
+
+    Validations during warm-up don't count.
+
+    Source:
+        `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold and no cooldown.
+    """
+
+    def __init__(self, config: ReduceLROnPlateauConfig, *, total_steps: int | None) -> None:
+        del total_steps  # it has no end
+        self.config = config
+        self.best: float | None = None
+        self.bad_validations = 0
+        self.factor = 1.0
+        self._schedule = after_warmup(config, lambda _step: self.factor)
+
+    def __call__(self, step: int, /) -> float:
+        """Return the factor for update number `step`, counted from 1."""
+        return self._schedule(step)
+
+    @hookimpl
+    def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
+        """
+        Look at the measure, and cut the learning rate if it is time.
+
+        Raises:
+            ConfigError: there is no such measure.
+        """
+        metric = self.config.metric
+        if metric not in measures:
+            raise ConfigError(
+                f"lr_scheduler.metric: validation gives no measure {metric!r}; set it to one of {', '.join(measures)}"
+            )
+        if trainer.progress.step < self.config.warmup_steps:
+            return
+        if self._is_better(measures[metric]):
+            self.best = measures[metric]
+            self.bad_validations = 0
+            return
+        self.bad_validations += 1
+        if self.bad_validations > self.config.patience:
+            self.bad_validations = 0
+            self.factor = max(self.factor * self.config.factor, self.config.min_factor)
+            logger.info(
+                "%s is no better than %s: the learning rate is now %g of its start", metric, self.best, self.factor
+            )
+
+    def _is_better(self, value: float) -> bool:
+        if self.config.mode == "min":
+            return value < (math.inf if self.best is None else self.best * (1 - self.config.threshold))
+        return value > (-math.inf if self.best is None else self.best * (1 + self.config.threshold))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been seen, and the factor it led to."""
+        return {"best": self.best, "bad_validations": self.bad_validations, "factor": self.factor}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a saved state."""
+        self.best = state["best"]
+        self.bad_validations = state["bad_validations"]
+        self.factor = state["factor"]

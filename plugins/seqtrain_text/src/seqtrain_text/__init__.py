@@ -1,0 +1,1 @@
+"""Tokenizers, vocabularies and memory-mapped token stores for seqtrain."""

@@ -1,0 +1,246 @@
+"""
+From parallel lines of text to files of token ids.
+
+A folder of binarised text holds, for column number i (source, target, ...) with rows of tokens that end in eos::
+
+    tokens-i.bin    all rows, one after the other; uint16, or int32 where the vocabulary is larger
+    offsets-i.bin   int64: where each row starts, and at last the number of tokens
+    skipped.bin     int64: for each line left out, how many lines before it were kept
+    meta.json       sizes and counts
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqtrain.errors import DataError
+from seqtrain_text.files import iter_lines
+from seqtrain_text.padded import ranges
+from seqtrain_text.tokenizer import Rows, Tokenizer
+
+BLOCK_LINES = 10_000  # held in memory at a time
+
+Progress = Callable[[int, int], None]
+"""Called with the lines done and the lines there are."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    One of several text files that agree line by line.
+
+    Args:
+        path: the file, plain or `.gz`.
+        tokenizer: what turns its lines into ids.
+        name: how messages call it, such as "source".
+    """
+
+    path: Path
+    tokenizer: Tokenizer
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinePolicy:
+    """
+    What happens to lines that are empty or too long; a line that is left out is left out of every column.
+
+    Args:
+        empty: "error", "skip" or "keep" lines that give no token in some column.
+        too_long: "error", "skip" or "truncate" (keep the beginning) lines above `max_length`.
+        max_length: most tokens of a row, its eos included, >= 2.
+    """
+
+    empty: str
+    too_long: str
+    max_length: int
+
+
+@dataclass
+class ColumnCounts:
+    """
+    What was met in one column, lines that were left out included.
+
+    Args:
+        dtype: of the token file.
+        tokens: tokens stored, eos included.
+        unknown: stored tokens that are unknown.
+        empty: lines without a token.
+        first_empty: the first such line's number, 0 where there is none.
+        too_long: lines above the limit.
+        first_too_long: the first such line's number, 0 where there is none.
+    """
+
+    dtype: str
+    tokens: int = 0
+    unknown: int = 0
+    empty: int = 0
+    first_empty: int = 0
+    too_long: int = 0
+    first_too_long: int = 0
+
+
+@dataclass
+class StoreMeta:
+    """What meta.json holds: lines read, rows kept, and the counts of each column."""
+
+    lines: int
+    rows: int
+    columns: list[ColumnCounts]
+
+
+def binarise(
+    columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress
+) -> None:
+    """
+    Write the columns' rows into an empty folder, a block of lines in memory at a time.
+
+    Raises:
+        DataError: a file is not as the policy wants it, or nothing is left.
+        OSError: the folder cannot be written.
+    """
+    meta = StoreMeta(0, 0, [ColumnCounts(_dtype_for(column.tokenizer.vocab_size)) for column in columns])
+    with ExitStack() as files:
+        skipped_file = files.enter_context((folder / "skipped.bin").open("wb"))
+        writers = [
+            _ColumnWriter(folder, index, column.tokenizer, meta.columns[index], files)
+            for index, column in enumerate(columns)
+        ]
+        for block in _blocks(columns):
+            encoded = [column.tokenizer.encode_batch(lines) for column, lines in zip(columns, block, strict=True)]
+            keep = _rows_to_keep(encoded, columns, policy, meta)
+            for writer, rows in zip(writers, encoded, strict=True):
+                writer.write(rows, keep, policy.max_length)
+            kept_before = meta.rows + np.cumsum(keep) - keep
+            skipped_file.write(kept_before[~keep].tobytes())
+            meta.lines += len(keep)
+            meta.rows += int(keep.sum())
+            progress(meta.lines, num_lines)
+    _refuse_if_nothing_is_left(columns, meta, policy)
+    (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1), encoding="utf-8")
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+class _ColumnWriter:
+    """Writes the rows of one column; its files are closed by `files`."""
+
+    def __init__(self, folder: Path, index: int, tokenizer: Tokenizer, counts: ColumnCounts, files: ExitStack) -> None:
+        self._tokenizer = tokenizer
+        self._counts = counts
+        self._tokens_file = files.enter_context((folder / f"tokens-{index}.bin").open("wb"))
+        self._offsets_file = files.enter_context((folder / f"offsets-{index}.bin").open("wb"))
+        self._offsets_file.write(np.zeros(1, np.int64).tobytes())
+
+    def write(self, rows: Rows, keep: NDArray[np.bool_], max_length: int) -> None:
+        """Write the rows to keep of a block, finished."""
+        tokens, ends = _finished_rows(rows, keep, max_length, self._tokenizer.eos)
+        self._tokens_file.write(tokens.astype(self._counts.dtype).tobytes())
+        self._offsets_file.write((self._counts.tokens + ends).tobytes())
+        self._counts.tokens += len(tokens)
+        self._counts.unknown += int(np.count_nonzero(tokens == self._tokenizer.unknown))
+
+
+def read_meta(folder: Path) -> StoreMeta:
+    """
+    Read meta.json and check that the files beside it have the sizes that it tells.
+
+    Raises:
+        ValueError: they do not, or something is missing; the message says what.
+    """
+    try:
+        meta = StoreMeta(**json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+        meta.columns = [ColumnCounts(**counts) for counts in meta.columns]  # type: ignore[arg-type]
+        expected = {"skipped.bin": 8 * (meta.lines - meta.rows)}
+        for index, counts in enumerate(meta.columns):
+            expected[f"tokens-{index}.bin"] = np.dtype(counts.dtype).itemsize * counts.tokens
+            expected[f"offsets-{index}.bin"] = 8 * (meta.rows + 1)
+        sizes = {name: (folder / name).stat().st_size for name in expected}
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"cannot read meta.json and what it tells of: {error}") from error
+    for name, size in sizes.items():
+        if size != expected[name]:
+            raise ValueError(f"{name} has {size} bytes, not {expected[name]}")
+    return meta
+
+
+def _dtype_for(vocab_size: int) -> str:
+    return "uint16" if vocab_size <= 1 << 16 else "int32"
+
+
+def _blocks(columns: Sequence[Column]) -> Iterator[list[list[str]]]:
+    """Yield the next lines of every column."""
+    readers = [iter_lines(column.path) for column in columns]
+    while (block := [list(islice(reader, BLOCK_LINES)) for reader in readers])[0]:
+        if len({len(lines) for lines in block}) > 1:
+            raise DataError(f"{columns[0].path} or a file beside it changed while it was read. Start again.")
+        yield block
+
+
+def _rows_to_keep(
+    encoded: Sequence[Rows], columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta
+) -> NDArray[np.bool_]:
+    """Count the lines that are empty or too long, and say which lines of the block to keep."""
+    keep = np.ones(len(encoded[0][1]), bool)
+    for (_, lengths), column, counts in zip(encoded, columns, meta.columns, strict=True):
+        empty = np.flatnonzero(lengths == 0)
+        too_long = np.flatnonzero(lengths >= policy.max_length)
+        if len(empty):
+            counts.first_empty = counts.first_empty or meta.lines + int(empty[0]) + 1
+            counts.empty += len(empty)
+            if policy.empty == "error":
+                raise DataError(
+                    f"{column.path}:{counts.first_empty}: the line is empty. "
+                    "Fill or remove it (in every language), or set task.empty_lines=skip."
+                )
+        if len(too_long):
+            counts.first_too_long = counts.first_too_long or meta.lines + int(too_long[0]) + 1
+            counts.too_long += len(too_long)
+            if policy.too_long == "error":
+                raise DataError(
+                    f"{column.path}:{counts.first_too_long}: the line has {lengths[too_long[0]] + 1} tokens, its end "
+                    f"included; at most {policy.max_length} are allowed. Raise task.max_length, or set "
+                    "task.too_long=skip or truncate."
+                )
+        if policy.empty == "skip":
+            keep[empty] = False
+        if policy.too_long == "skip":
+            keep[too_long] = False
+    return keep
+
+
+def _finished_rows(
+    rows: Rows, keep: NDArray[np.bool_], max_length: int, eos: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Take the kept rows, cut to the limit and with eos at their end; return them and where each ends."""
+    tokens, lengths = rows
+    starts = (np.cumsum(lengths) - lengths)[keep]
+    lengths = np.minimum(lengths[keep], max_length - 1)
+    ends = np.cumsum(lengths + 1)
+    finished = np.full(int(ends[-1]) if len(ends) else 0, eos, np.int32)
+    is_text = np.ones(len(finished), bool)
+    is_text[ends - 1] = False
+    finished[is_text] = tokens[ranges(starts, lengths)]
+    return finished, ends
+
+
+def _refuse_if_nothing_is_left(columns: Sequence[Column], meta: StoreMeta, policy: LinePolicy) -> None:
+    for column, counts in zip(columns, meta.columns, strict=True):
+        if counts.empty == meta.lines:
+            raise DataError(f"All {meta.lines} lines of {column.path} are empty. Check that it is the right file.")
+    if meta.rows == 0:
+        found = "; ".join(
+            f"{column.path}: {counts.empty} empty, {counts.too_long} above {policy.max_length} tokens"
+            for column, counts in zip(columns, meta.columns, strict=True)
+        )
+        raise DataError(f"None of {meta.lines} lines is left ({found}). Raise task.max_length, or check the files.")

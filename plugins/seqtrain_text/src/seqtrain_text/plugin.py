@@ -1,0 +1,27 @@
+"""What seqtrain-text offers: tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seqtrain.plugin import Component, hookimpl
+
+
+@hookimpl
+def seqtrain_components() -> Iterator[Component]:
+    """Offer the tokenizers."""
+    for name, ref, config, summary in (
+        ("bpe", "sentence_piece:bpe", "SentencePieceConfig", "Byte-pair encoding by sentencepiece"),
+        ("unigram", "sentence_piece:unigram", "SentencePieceConfig", "Unigram pieces by sentencepiece"),
+        ("hf", "hugging_face:HuggingFace", "HuggingFaceConfig", "Any tokenizer.json, or byte-level BPE trained here"),
+        ("word", "symbols:word", "WordConfig", "Words and punctuation marks"),
+        ("char", "symbols:char", "CharConfig", "Unicode characters"),
+        ("whitespace", "symbols:whitespace", "WhitespaceConfig", "Text that is already segmented, split at spaces"),
+    ):
+        yield Component(
+            kind="tokenizer",
+            name=name,
+            ref=f"seqtrain_text.{ref}",
+            config=f"seqtrain_text.config:{config}",
+            summary=summary,
+        )

@@ -1,0 +1,177 @@
+"""Tokenizers `bpe` and `unigram`, by the sentencepiece library."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+
+from seqtrain.errors import ConfigError, DataError
+from seqtrain_text.config import SentencePieceConfig
+from seqtrain_text.tokenizer import (
+    BOS,
+    EOS,
+    PADDING,
+    SPECIAL_TOKENS,
+    UNKNOWN,
+    Rows,
+    damaged,
+    digest,
+    flatten,
+    read_saved,
+    sample_evenly,
+    write_whole,
+)
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "sentencepiece.model"
+WORD_MARK = "\u2581"  # stands for a space in pieces
+CACHED_WORDS = 100_000  # some 20 MB
+_LINE_END = np.array([-1], np.int32).tobytes()
+
+
+def bpe(config: SentencePieceConfig) -> SentencePiece:
+    """Make a byte-pair encoding."""
+    return SentencePiece(config, "bpe")
+
+
+def unigram(config: SentencePieceConfig) -> SentencePiece:
+    """Make a unigram piece model."""
+    return SentencePiece(config, "unigram")
+
+
+class SentencePiece:
+    """
+    A sentencepiece model.
+
+    BPE never merges across a space, so a line's ids are its words' ids one after the other, and the words' are
+    remembered. Unigram picks a line's best split by summing scores along it, where rounding could tip a near-tie,
+    so its lines are encoded whole.
+
+    Args:
+        config: see `SentencePieceConfig`.
+        model_type: "bpe" or "unigram".
+    """
+
+    padding, bos, eos, unknown = PADDING, BOS, EOS, UNKNOWN
+
+    def __init__(self, config: SentencePieceConfig, model_type: str) -> None:
+        self._config = config
+        self._model_type = model_type
+        self._use(b"")
+
+    def _use(self, model: bytes) -> None:
+        """Take over a serialised model; an empty one stands for none yet."""
+        self._model = model
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model or None)
+        self._words = {"\n": _LINE_END}  # ids of a word, as the bytes of int32 numbers
+
+    @property
+    def vocab_size(self) -> int:
+        """V."""
+        return int(self._processor.get_piece_size())
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the model file."""
+        return digest(self._model)
+
+    def train(self, lines: Iterable[str]) -> None:
+        """Learn the pieces; see `Tokenizer.train`."""
+        sample = sample_evenly(lines, self._config.sample_lines)
+        if not any(line.strip() for line in sample):
+            raise DataError(
+                "There is no text to learn a vocabulary from: every line is empty. Check the training files."
+            )
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(sample),
+                model_writer=model,
+                model_type=self._model_type,
+                vocab_size=self._config.vocab_size,
+                hard_vocab_limit=False,  # a small text gives fewer
+                character_coverage=self._config.character_coverage,
+                normalization_rule_name=self._config.normalization,
+                max_sentence_length=1 << 20,  # bytes; longer lines would be left out
+                num_threads=16,  # decides how sums are split, and so the model: never the number of cores
+                pad_id=PADDING,
+                bos_id=BOS,
+                eos_id=EOS,
+                unk_id=UNKNOWN,
+                pad_piece=SPECIAL_TOKENS[PADDING],
+                bos_piece=SPECIAL_TOKENS[BOS],
+                eos_piece=SPECIAL_TOKENS[EOS],
+                unk_piece=SPECIAL_TOKENS[UNKNOWN],
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise self._explained(error) from error
+        self._use(model.getvalue())
+        if self.vocab_size < self._config.vocab_size:
+            logger.warning(
+                "The text gives only %d pieces, fewer than task.tokenizer.vocab_size=%d",
+                self.vocab_size,
+                self._config.vocab_size,
+            )
+
+    def _explained(self, error: RuntimeError) -> ConfigError:
+        """Say what a failure of sentencepiece's trainer means."""
+        characters = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
+        least = f"at least {characters[1]} for the characters of this text" if characters else str(error)
+        return ConfigError(
+            f"task.tokenizer.vocab_size={self._config.vocab_size} does not fit the text: {least}. "
+            "Set a larger one, or lower task.tokenizer.character_coverage."
+        )
+
+    def encode_batch(self, lines: Sequence[str]) -> Rows:
+        """Return the ids of all lines and how many each has."""
+        text = " \n ".join([*lines, ""])
+        # Alone, a word loses a mark at its end that it keeps in a line.
+        by_words = self._model_type == "bpe" and WORD_MARK not in text and text.count("\n") == len(lines)
+        return self._encode_words(text.split(" ")) if by_words else flatten(self._processor.encode(list(lines)))
+
+    def _encode_words(self, words: list[str]) -> Rows:
+        """Look the words up, learning those not seen yet; a line end is a word of its own."""
+        new = [word for word in set(words) if word not in self._words]
+        if len(self._words) + len(new) > CACHED_WORDS:
+            self._words = {"\n": _LINE_END}
+            new = [word for word in set(words) if word != "\n"]
+        for word, ids in zip(new, self._processor.encode(new), strict=True):
+            self._words[word] = np.array(ids, np.int32).tobytes()
+        marked = np.frombuffer(b"".join(map(self._words.__getitem__, words)), np.int32)
+        line_ends = np.flatnonzero(marked < 0)
+        return marked[marked >= 0], np.diff(line_ends, prepend=-1) - 1
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of one line."""
+        return str(self._processor.decode([int(i) for i in ids if i not in (PADDING, BOS, EOS)]))
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return the piece of each id."""
+        return [str(self._processor.id_to_piece(int(i))) for i in ids]
+
+    def vocabulary(self) -> list[str]:
+        """Return all pieces."""
+        return self.tokens(range(self.vocab_size))
+
+    def save(self, folder: Path) -> None:
+        """Write the model file."""
+        write_whole(folder / FILE_NAME, self._model)
+
+    def load(self, folder: Path) -> None:
+        """Read the model file."""
+        path = folder / FILE_NAME
+        model = read_saved(path)
+        if not model:
+            raise damaged(path, "it is empty")
+        try:
+            self._use(model)
+        except RuntimeError as error:
+            raise damaged(path, error) from error

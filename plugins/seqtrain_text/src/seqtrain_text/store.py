@@ -1,0 +1,232 @@
+"""Token ids on disk: made once for the same text and tokenizers, and read without holding them in memory."""
+
+from __future__ import annotations
+
+import json
+import logging
+import mmap
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from seqtrain.errors import DataError
+from seqtrain_text.alignment import guess_misalignment
+from seqtrain_text.binarise import Column, ColumnCounts, LinePolicy, Progress, StoreMeta, binarise, read_meta
+from seqtrain_text.files import TextScan, scan_text
+from seqtrain_text.padded import ranges
+from seqtrain_text.tokenizer import digest
+
+__all__ = ["Column", "LinePolicy", "TokenStore", "build_stores"]
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # raised when the files or their meaning change
+RELEASE_AFTER = 32 << 20  # bytes of the files that may be in memory
+TOUCHED_BY_A_ROW = 128 << 10  # bytes: reading anywhere maps 64 KiB around it, in offsets and in tokens
+PROGRESS_EVERY_S = 10.0
+
+
+def build_stores(
+    columns: Sequence[Column], *, cache: Path, policy: LinePolicy, progress: Progress | None = None
+) -> list[TokenStore]:
+    """
+    Binarise text files that agree line by line, or find that it was done before.
+
+    What is made is kept in a folder of `cache` that is named by the content of the files, the tokenizers and the
+    policy. It appears there whole or not at all, so several processes may make the same one at once.
+
+    Args:
+        columns: one or more files with as many lines each.
+        cache: the folder for all that can be made again.
+        policy: what happens to empty and over-long lines.
+        progress: told how far it is; by default a line is logged now and then.
+
+    Returns:
+        A store for each column, row i of one belonging to row i of the others.
+
+    Raises:
+        DataError: a file cannot be read or is not as the policy wants it, the numbers of lines differ, or the cache
+            cannot be written.
+    """
+    scans = [scan_text(column.path) for column in columns]
+    _check_line_counts(columns, scans)
+    contents = [(scan.sha256, column.tokenizer.fingerprint) for scan, column in zip(scans, columns, strict=True)]
+    key = digest(json.dumps([FORMAT, astuple(policy), contents]).encode())
+    folder = cache / f"text-{key[:32]}"
+    meta = _read_sound_meta(folder)
+    if meta is None:
+        _build(columns, policy, folder, num_lines=scans[0].num_lines, progress=progress or _log_progress())
+        meta = read_meta(folder)
+    _report(columns, policy, meta)
+    return [
+        TokenStore(folder, index, meta, path=column.path, fingerprint=digest(f"{key} {index}".encode()))
+        for index, column in enumerate(columns)
+    ]
+
+
+class TokenStore:
+    """
+    Rows of token ids, each ended by eos, in memory-mapped files.
+
+    Args:
+        folder: where the files are; see `binarise`.
+        column: which of its columns this is.
+        meta: what is known of the folder.
+        path: the text file that the rows come from, for messages.
+        fingerprint: a hash that equal rows share.
+    """
+
+    def __init__(self, folder: Path, column: int, meta: StoreMeta, *, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.counts: ColumnCounts = meta.columns[column]
+        self._maps: list[mmap.mmap] = []
+        self._touched = 0  # bytes that may be in memory since the last release
+        self._tokens = self._map(folder / f"tokens-{column}.bin", self.counts.dtype)
+        self._offsets: NDArray[np.int64] = self._map(folder / f"offsets-{column}.bin", np.int64)
+        self._kept_before_skipped: NDArray[np.int64] = self._map(folder / "skipped.bin", np.int64)
+
+    def _map(self, path: Path, dtype: DTypeLike) -> NDArray[Any]:
+        """Map a file into memory; an empty one cannot be mapped."""
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                return np.empty(0, dtype)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._maps.append(mapped)
+        return np.frombuffer(mapped, dtype)
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def lengths(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return the lengths of rows [start, stop), eos included."""
+        self._touch((stop - start) * self._offsets.itemsize)
+        return np.diff(self._offsets[start : stop + 1])
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the tokens of these rows, one row after the other, and the rows' lengths."""
+        self._touch(len(indices) * TOUCHED_BY_A_ROW)
+        starts = self._offsets[indices]
+        lengths = self._offsets[indices + 1] - starts
+        return self._tokens[ranges(starts, lengths)].astype(np.int64), lengths
+
+    def line_number(self, index: int) -> int:
+        """Return the line, from 1, of the text file that a row comes from."""
+        return index + 1 + int(np.searchsorted(self._kept_before_skipped, index, side="right"))
+
+    def describe(self, index: int) -> str:
+        """Return a row's file and line, such as `train.en:17`."""
+        return f"{self.path}:{self.line_number(index)}"
+
+    def release(self) -> None:
+        """Let go of the files' pages; they are read again when needed. The process does not grow with the files."""
+        self._touched = 0
+        if sys.platform != "win32":
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _touch(self, num_bytes: int) -> None:
+        """Note that so much is about to be read, and release what was read before when it adds up."""
+        if self._touched and self._touched + num_bytes > RELEASE_AFTER:
+            self.release()
+        self._touched += num_bytes
+
+
+def _check_line_counts(columns: Sequence[Column], scans: Sequence[TextScan]) -> None:
+    """Refuse files that are empty or have different numbers of lines."""
+    for column, scan in zip(columns, scans, strict=True):
+        if scan.num_lines == 0:
+            raise DataError(f"{column.path} is empty. Check that it is the right file.")
+        if scan.num_lines != scans[0].num_lines:
+            longer, shorter = sorted(
+                [(scans[0].num_lines, columns[0].path), (scan.num_lines, column.path)], key=lambda each: -each[0]
+            )
+            guess = guess_misalignment(longer[1], shorter[1])
+            raise DataError(
+                f"{longer[1]} has {longer[0]} lines but {shorter[1]} has {shorter[0]}; line N of one must be the "
+                f"translation of line N of the other. Judging by line lengths, which is a guess, they part at line "
+                f"{guess}. Look at both files there, and add or remove lines until they agree."
+            )
+
+
+def _read_sound_meta(folder: Path) -> StoreMeta | None:
+    """Return what is known of a folder made before; None where there is none or it is damaged."""
+    if not folder.exists():
+        return None
+    try:
+        return read_meta(folder)
+    except ValueError as error:
+        logger.warning("The binarised text in %s is damaged (%s); making it again", folder, error)
+        return None
+
+
+def _build(columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress) -> None:
+    """Make a folder under another name, then give it its own."""
+    logger.info("Binarising %d lines of %s", num_lines, ", ".join(str(column.path) for column in columns))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as temporary:
+            made = Path(temporary) / "made"
+            made.mkdir()
+            binarise(columns, policy, made, num_lines=num_lines, progress=progress)
+            if folder.exists() and _read_sound_meta(folder) is None:
+                folder.rename(Path(temporary) / "damaged")
+            _rename_unless_there(made, folder)
+    except OSError as error:
+        raise DataError(
+            f"Cannot write binarised text to {folder.parent}: {error.strerror or error}. "
+            "Set data.cache_dir=FOLDER to one that can be written and has room."
+        ) from error
+
+
+def _rename_unless_there(made: Path, folder: Path) -> None:
+    """Give a folder its name, unless another process has made the same one meanwhile."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if _read_sound_meta(folder) is None:
+            raise
+
+
+def _log_progress() -> Progress:
+    """Return a progress report that logs a line now and then."""
+    last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PROGRESS_EVERY_S:
+            last = time.monotonic()
+            logger.info("Binarised %d of %d lines (%d %%)", done, total, 100 * done // total)
+
+    return report
+
+
+def _report(columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta) -> None:
+    """Say what was found, each time the text is used."""
+    for column, counts in zip(columns, meta.columns, strict=True):
+        if counts.empty:
+            _warn(column, counts.empty, "empty", counts.first_empty, {"skip": "left out", "keep": "kept"}[policy.empty])
+        if counts.too_long:
+            what = f"longer than {policy.max_length} tokens"
+            done = {"skip": "left out", "truncate": "cut off"}[policy.too_long]
+            _warn(column, counts.too_long, what, counts.first_too_long, done)
+        logger.info(
+            "%s %s: %d of %d lines, %d tokens, %.2f %% unknown",
+            column.name,
+            column.path,
+            meta.rows,
+            meta.lines,
+            counts.tokens,
+            100 * counts.unknown / counts.tokens,
+        )
+
+
+def _warn(column: Column, count: int, what: str, first_line: int, done: str) -> None:
+    logger.warning("%d lines of %s are %s (the first: line %d) and were %s", count, column.path, what, first_line, done)

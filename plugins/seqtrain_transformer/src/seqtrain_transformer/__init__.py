@@ -1,0 +1,1 @@
+"""Transformer models for seqtrain."""

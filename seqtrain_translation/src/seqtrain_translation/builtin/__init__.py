@@ -1,0 +1,1 @@
+"""The built-in corpus: numbers, dates and clock times in English and German, from rules written here."""

@@ -1,0 +1,153 @@
+"""The settings of the translation task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqtrain.config.option import Selection, option
+from seqtrain.errors import ConfigError
+from seqtrain_translation.generation_config import GenerationConfig
+from seqtrain_translation.scoring_config import ScoringConfig
+
+
+@dataclass(frozen=True)
+class CorpusPart:
+    """
+    One pair of files.
+
+    Args:
+        prefix: the files are `PREFIX.LANGUAGE`, plain or with `.gz` added.
+        weight: how often an epoch sees it, > 0; 0.5 is half of it.
+    """
+
+    prefix: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslationConfig:
+    """Parallel text, how it becomes tokens, and how translations are made and scored."""
+
+    train: Any = option(
+        None,
+        help="prefix of the two training files, or a list of prefixes or of {path: PREFIX, weight: W}; "
+        "default: the built-in corpus",
+    )
+    valid: Any = option(
+        None, help="prefix of the validation files, a list of prefixes, or a map of names to these", may_change=True
+    )
+    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
+    source_lang: str | None = option(None, help="language translated from, as in the file names, such as en")
+    target_lang: str | None = option(None, help="language translated into, as in the file names, such as de")
+    tokenizer: Selection = option("bpe", help="how text becomes tokens", component="tokenizer")
+    shared_vocabulary: bool = option(True, help="one vocabulary for both languages, made from the text of both")
+    max_length: int = option(1024, help="longest sentence, its end included, on either side", unit="tokens", ge=2)
+    too_long: str = option(
+        "skip",
+        help="what to do with training pairs above max_length; in validation and test sets they are truncated",
+        choices=("error", "skip", "truncate"),
+    )
+    empty_lines: str = option(
+        "skip",
+        help="what to do with training pairs that have an empty side; validation and test sets keep them",
+        choices=("error", "skip"),
+    )
+    generation: GenerationConfig = option(
+        default_factory=GenerationConfig, help="how translations are made", may_change=True
+    )
+    scoring: ScoringConfig = option(default_factory=ScoringConfig, help="how they are scored", may_change=True)
+    score_validation: bool = option(
+        True, help="translate the validation sets whenever they are measured, and report BLEU and chrF", may_change=True
+    )
+    prefix: str = option("", help="text that every translation begins with", may_change=True)
+    references: str | None = option(
+        None,
+        help="for `seqtrain predict`: a file with a translation of each input line; score these, translate nothing",
+        may_change=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.train is None:
+            self._check_builtin()
+        elif not self.source_lang or not self.target_lang:
+            raise ConfigError(
+                "train is given without the languages of its files. Set task.source_lang and task.target_lang, "
+                "such as en and de for PREFIX.en and PREFIX.de."
+            )
+        elif self.source_lang == self.target_lang:
+            raise ConfigError(
+                f"source_lang and target_lang are both {self.source_lang!r}, so source and target would be the same "
+                "file. Name the two files differently, such as PREFIX.en-old and PREFIX.en."
+            )
+        self.parts("train")
+        for split in ("valid", "test"):
+            self.sets(split)
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Return the source and the target language."""
+        return self.source_lang or "en", self.target_lang or "de"
+
+    def parts(self, key: str = "train") -> tuple[CorpusPart, ...]:
+        """Return the training files; none for the built-in corpus."""
+        return () if self.train is None else _read_parts(self.train, key, weighted=True)
+
+    def sets(self, split: str) -> dict[str, tuple[CorpusPart, ...]]:
+        """
+        Return the files of the validation or test sets by the names the sets have among the task's splits.
+
+        Args:
+            split: "valid" or "test".
+        """
+        value = self.valid if split == "valid" else self.test
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            return {split: _read_parts(value, split, weighted=False)}
+        bad = [name for name in value if not re.fullmatch(r"[\w.-]+", str(name))]
+        if bad or not value:
+            raise ConfigError(
+                f"{split} names a set {bad[0]!r}; use letters, digits, '_', '-' and '.'."
+                if bad
+                else f"{split} is an empty map; name a set and its files, such as {{news: data/news}}, or leave it out."
+            )
+        return {f"{split}/{name}": _read_parts(each, f"{split}.{name}", weighted=False) for name, each in value.items()}
+
+    def _check_builtin(self) -> None:
+        """Refuse settings that the built-in corpus cannot follow."""
+        for key in ("valid", "test"):
+            if (self.valid if key == "valid" else self.test) is not None:
+                raise ConfigError(
+                    f"{key} is given without train, which stands for the built-in corpus with sets of its own. "
+                    f"Set task.train=PREFIX too, or leave out task.{key}."
+                )
+        if self.languages != ("en", "de"):
+            raise ConfigError(
+                f"The built-in corpus is English to German, not {self.languages[0]!r} to {self.languages[1]!r}. "
+                "Set task.train=PREFIX to train on files of your own, or leave out the languages."
+            )
+
+
+def _read_parts(value: object, key: str, *, weighted: bool) -> tuple[CorpusPart, ...]:
+    """Read one prefix or a list; a list may hold {path: , weight: } where weights mean something."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, Sequence) or not items:
+        raise ConfigError(f"{key}={value!r} is no prefix of files and no list of them, such as data/train.")
+    return tuple(_read_part(item, key, weighted=weighted) for item in items)
+
+
+def _read_part(item: object, key: str, *, weighted: bool) -> CorpusPart:
+    if isinstance(item, str) and item:
+        return CorpusPart(item)
+    if not isinstance(item, Mapping) or not isinstance(item.get("path"), str) or item.keys() - {"path", "weight"}:
+        allowed = "a prefix or {path: PREFIX, weight: W}" if weighted else "a prefix"
+        raise ConfigError(f"{key} holds {item!r}; each entry must be {allowed}.")
+    if not weighted and "weight" in item:
+        raise ConfigError(f"{key} gives {item['path']!r} a weight; only training files are weighted.")
+    weight = item.get("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        raise ConfigError(f"{key} gives {item['path']!r} the weight {weight!r}; it must be a number above 0.")
+    return CorpusPart(item["path"], float(weight))

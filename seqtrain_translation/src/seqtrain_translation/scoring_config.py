@@ -1,0 +1,20 @@
+"""How translations are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqtrain.config.option import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringConfig:
+    """How translations are scored; sacrebleu's signature tells it beside every score."""
+
+    tokenize: str = option(
+        "13a",
+        help="how BLEU splits text into words: 13a is WMT's rule, none is for text that is already segmented",
+        choices=("13a", "intl", "char", "zh", "none"),
+        may_change=True,
+    )
+    lowercase: bool = option(False, help="ignore case", may_change=True)

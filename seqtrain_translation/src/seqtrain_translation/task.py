@@ -1,0 +1,180 @@
+"""The translation task: parallel text in, a model's translations and their scores out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from torch import nn
+
+from seqtrain.errors import CheckpointError, DataError
+from seqtrain.protocols import ModelSpec
+from seqtrain.task import Task
+from seqtrain_text.config import WhitespaceConfig
+from seqtrain_text.files import iter_lines
+from seqtrain_text.store import Column, LinePolicy, build_stores
+from seqtrain_translation.config import TranslationConfig
+from seqtrain_translation.corpus import Corpus
+from seqtrain_translation.dataset import ParallelDataset, ParallelStores
+from seqtrain_translation.scoring import score_translations
+from seqtrain_translation.tokenizers import (
+    MakeTokenizer,
+    has_tokenizers,
+    load_tokenizers,
+    new_tokenizers,
+    save_tokenizers,
+    train_tokenizers,
+)
+from seqtrain_translation.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+BUFFER_LINES = 256  # read by `predict` before the first answer, so that sentences of similar length go together
+
+
+class TranslationTask(Task):
+    """
+    Learn to translate from parallel text.
+
+    Args:
+        config: see `TranslationConfig`.
+        tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+    """
+
+    higher_is_better = frozenset({"bleu", "chrf", "exact_match"})
+
+    def __init__(self, config: TranslationConfig, *, tokenizer: MakeTokenizer) -> None:
+        self._config = config
+        self._tokenizers = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
+        self._cache = Path()
+        self._corpus = Corpus(config, self._cache)
+        self._datasets: dict[str, ParallelDataset] = {}
+        self._signatures: dict[str, dict[str, str]] = {}
+
+    def prepare(self, artifacts: Path, cache: Path) -> None:
+        """Train the tokenizers, or load those of the run, and binarise all splits."""
+        self._use_cache(cache)
+        for split in self.splits():
+            self._corpus.files(split)  # a missing file should be known before any work is done
+        is_new = not has_tokenizers(artifacts)
+        if is_new:
+            logger.info("Learning the vocabulary of %s", " and ".join(self._config.languages))
+            train_tokenizers(self._tokenizers, *self._corpus.lines("train"))
+        else:
+            load_tokenizers(self._tokenizers, artifacts)
+        for split in self.splits():
+            self.dataset(split)
+        if is_new:  # saved last: had the files turned out unusable, a vocabulary from them should not stay
+            save_tokenizers(self._tokenizers, artifacts)
+
+    def load(self, artifacts: Path, cache: Path) -> None:
+        """Load the tokenizers of a run."""
+        self._use_cache(cache)
+        if not has_tokenizers(artifacts):
+            raise CheckpointError(
+                f"{artifacts} holds no tokenizers, so this run cannot translate. "
+                "Copy the whole run folder, task/ included."
+            )
+        load_tokenizers(self._tokenizers, artifacts)
+
+    def _use_cache(self, cache: Path) -> None:
+        self._cache = cache
+        self._corpus = Corpus(self._config, cache)
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        """The sizes of the vocabularies and the longest sentences."""
+        source, target = self._tokenizers.source, self._tokenizers.target
+        return ModelSpec(
+            vocab_size=target.vocab_size,
+            source_vocab_size=source.vocab_size,
+            shared_vocabulary=self._tokenizers.is_shared,
+            padding=target.padding,
+            max_positions=self._config.max_length,
+            max_source_positions=self._config.max_length,
+        )
+
+    def splits(self) -> Sequence[str]:
+        """Return the names of the splits."""
+        return self._corpus.splits()
+
+    def dataset(self, split: str) -> ParallelDataset:
+        """Return a split's sentence pairs, binarised when first asked for."""
+        if split not in self._datasets:
+            stores = []
+            for files in self._corpus.files(split):
+                columns = (
+                    Column(files.source, self._tokenizers.source, "source"),
+                    Column(files.target, self._tokenizers.target, "target"),
+                )
+                source, target = build_stores(columns, cache=self._cache, policy=self._policy(split))
+                stores.append(ParallelStores(source, target, files.weight))
+            target_side = self._tokenizers.target
+            self._datasets[split] = ParallelDataset(stores, padding=target_side.padding, bos=target_side.bos)
+        return self._datasets[split]
+
+    def _policy(self, split: str) -> LinePolicy:
+        """Return what happens to odd lines: only training may leave any out, or scores could not be compared."""
+        config = self._config
+        if split == "train":
+            return LinePolicy(empty=config.empty_lines, too_long=config.too_long, max_length=config.max_length)
+        return LinePolicy(empty="keep", too_long="truncate", max_length=config.max_length)
+
+    def measure(self, split: str, models: Sequence[nn.Module]) -> Mapping[str, float]:
+        """Translate a split and compare every line with the reference as it is written in the file."""
+        if split.partition("/")[0] == "valid" and not self._config.score_validation:
+            return {}
+        sources, references = self._corpus.lines(split)
+        translations = Translator(models, self._tokenizers, self._config).translate(list(sources))
+        scores = score_translations(
+            [best[0].text for best in translations],
+            [self._plain_text(reference) for reference in references],
+            self._config.scoring,
+        )
+        self._signatures[split] = {"bleu": scores.bleu_signature, "chrf": scores.chrf_signature}
+        return {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match}
+
+    def describe_measures(self, split: str) -> Mapping[str, str]:
+        """Return sacrebleu's signatures, once the split was measured."""
+        return self._signatures.get(split, {})
+
+    def _plain_text(self, line: str) -> str:
+        """Undo a joiner in text that is already segmented, as decoding does in translations."""
+        tokenizer = self._config.tokenizer.config
+        if isinstance(tokenizer, WhitespaceConfig) and tokenizer.joiner:
+            return f"{line} ".replace(tokenizer.joiner, "").rstrip(" ")
+        return line
+
+    def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
+        """
+        Translate lines.
+
+        With `generation.nbest` above 1 each translation is a line of its own: number of the input line, score and
+        text, with tabs between. With `references`, each line is the score and the text of the given translation.
+        """
+        translator = Translator(models, self._tokenizers, self._config)
+        remaining = iter(lines)
+        if self._config.references is not None:
+            yield from self._score(translator, remaining, Path(self._config.references))
+            return
+        number = 0
+        while buffer := list(islice(remaining, BUFFER_LINES)):
+            for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
+                if self._config.generation.nbest == 1:
+                    yield best[0].text
+                else:
+                    yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
+
+    def _score(self, translator: Translator, lines: Iterator[str], references: Path) -> Iterator[str]:
+        """Score the translations that are given."""
+        given = iter_lines(references)
+        while buffer := list(islice(lines, BUFFER_LINES)):
+            texts = list(islice(given, len(buffer)))
+            if len(texts) < len(buffer):
+                raise DataError(
+                    f"{references} has fewer lines than the input. Line n must be the translation of line n."
+                )
+            for score, text in zip(translator.score(buffer, texts), texts, strict=True):
+                yield f"{score:.4f}\t{text}"

@@ -1,0 +1,120 @@
+"""From sentences to translations: the one way that validation, `evaluate` and `predict` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqtrain_text.padded import pad_rows
+from seqtrain_text.tokenizer import Rows
+from seqtrain_translation.batch import SOURCE_NAME, FlatRows, IntArray, make_batch
+from seqtrain_translation.config import TranslationConfig
+from seqtrain_translation.decoding import Decoder, Hypothesis, Sources, length_limits, score_references
+from seqtrain_translation.tokenizers import TokenizerPair
+
+
+@dataclass(frozen=True)
+class Translation:
+    """
+    A translation.
+
+    Args:
+        text: as a person would read it.
+        score: log-probability in nats / length ** lenpen, the end counted as a token.
+    """
+
+    text: str
+    score: float
+
+
+class Translator:
+    """
+    Models that translate text, several sentences of similar length at a time.
+
+    Args:
+        models: one, or several whose probabilities are averaged; on their device, in evaluation mode.
+        tokenizers: of the two sides.
+        config: how to translate.
+    """
+
+    def __init__(self, models: Sequence[nn.Module], tokenizers: TokenizerPair, config: TranslationConfig) -> None:
+        self._models = models
+        self._source, self._target = tokenizers.source, tokenizers.target
+        self._config = config
+        self._device = next(models[0].parameters()).device
+        self._decode = Decoder(models, config.generation, self._target)
+        self._prefix = torch.from_numpy(self._target.encode_batch([config.prefix])[0].astype(np.int64))  # (P,)
+
+    def translate(self, sentences: Sequence[str]) -> list[list[Translation]]:
+        """
+        Translate sentences.
+
+        Returns:
+            For each its best translations, `generation.nbest` at most; for an empty one the empty translation.
+        """
+        rows = self._encode(self._source.encode_batch(sentences), self._source.eos)
+        results = [[Translation("", 0.0)] for _ in sentences]
+        for chosen in _similar_lengths(rows.lengths, self._config.generation.max_tokens):
+            for index, hypotheses in zip(
+                chosen.tolist(), self._decode(self._sources(_take(rows, chosen))), strict=True
+            ):
+                results[index] = [self._read(hypothesis) for hypothesis in hypotheses]
+        return results
+
+    def score(self, sentences: Sequence[str], references: Sequence[str]) -> list[float]:
+        """Score a given translation of each sentence as one of the models' own would be; 0 for an empty sentence."""
+        source = self._encode(self._source.encode_batch(sentences), self._source.eos)
+        target = self._encode(self._target.encode_batch(references), self._target.eos)
+        padding = self._target.padding
+        scores = [0.0] * len(sentences)
+        for chosen in _similar_lengths(source.lengths, self._config.generation.max_tokens):
+            batch = make_batch(
+                chosen, _take(source, chosen), _take(target, chosen), padding=padding, bos=self._target.bos
+            )
+            each_token = score_references(self._models, batch.to(self._device), padding=padding)
+            for index, log_probs in zip(chosen.tolist(), each_token, strict=True):
+                scores[index] = sum(log_probs) / len(log_probs) ** self._config.generation.lenpen
+        return scores
+
+    def _encode(self, encoded: Rows, eos: int) -> FlatRows:
+        """Cut rows to the length that the model can read, and end each with eos."""
+        tokens, lengths = encoded
+        rows = np.split(tokens, np.cumsum(lengths)[:-1])
+        ended = [np.append(row[: self._config.max_length - 1], eos) for row in rows]
+        return FlatRows(np.concatenate(ended).astype(np.int64), np.array([len(row) for row in ended], np.int64))
+
+    def _sources(self, rows: FlatRows) -> Sources:
+        """Make the input of the decoder."""
+        lengths = torch.from_numpy(rows.lengths - 1)  # (B,), the end not counted
+        limits = length_limits(lengths, self._config.generation, max_positions=self._config.max_length)
+        padded: Tensor = torch.from_numpy(pad_rows(rows.tokens, rows.lengths, self._source.padding))  # (B, S)
+        return Sources(
+            net_input={SOURCE_NAME: padded.to(self._device)},
+            max_lengths=limits.to(self._device),
+            prefix=self._prefix.expand(len(lengths), -1).to(self._device) if len(self._prefix) else None,
+        )
+
+    def _read(self, hypothesis: Hypothesis) -> Translation:
+        return Translation(self._target.decode(hypothesis.tokens), hypothesis.score)
+
+
+def _similar_lengths(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
+    """Yield the indices of the rows that are not empty (an end alone), in batches of similar length, longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    order = order[lengths[order] > 1]
+    while len(order):
+        size = max(1, max_tokens // int(lengths[order[0]]))
+        yield order[:size]
+        order = order[size:]
+
+
+def _take(rows: FlatRows, chosen: IntArray) -> FlatRows:
+    """Return these rows, in this order."""
+    starts = np.cumsum(rows.lengths) - rows.lengths
+    return FlatRows(
+        np.concatenate([rows.tokens[starts[i] : starts[i] + rows.lengths[i]] for i in chosen]), rows.lengths[chosen]
+    )

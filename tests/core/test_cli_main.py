@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from seqtrain import errors
+from seqtrain.cli import main as cli
+from seqtrain.cli.main import main
+
+OFFERS_COMMAND = """
+from seqtrain.plugin import Component, hookimpl
+
+@hookimpl
+def seqtrain_components():
+    yield Component(kind="command", name={name!r}, ref="zoo_command:go", summary="Go somewhere")
+"""
+
+
+@pytest.fixture
+def raising(monkeypatch):
+    """Let the command `evaluate` raise what it is given."""
+
+    def put(error: BaseException) -> None:
+        @click.command()
+        def evaluate() -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "_load", lambda reference: evaluate)
+
+    return put
+
+
+def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+def test_help_lists_every_command_and_imports_none():
+    """Neither the commands' modules nor anything heavy."""
+    code = (
+        "import sys; from seqtrain.cli.main import main; status = main(['--help']);"
+        "ours = [n for n in sys.modules if n.startswith('seqtrain.cli.')];"
+        "heavy = {'torch', 'numpy', 'omegaconf', 'yaml', 'rich'} & set(sys.modules);"
+        "print(status, sorted(ours), sorted(heavy))"
+    )
+    done = run("-c", code, env={"SEQTRAIN_DISABLE_PLUGINS": "criteria optim text transformer translation"})
+
+    for name in ("train", "evaluate", "predict", "plugins", "config", "checkpoints"):
+        assert f"\n  {name} " in done.stdout
+    assert done.stdout.endswith("0 ['seqtrain.cli.errors', 'seqtrain.cli.group', 'seqtrain.cli.main'] []\n")
+
+
+def test_python_m_seqtrain_is_seqtrain():
+    """The version names the core, the plugin API and Python."""
+    done = run("-m", "seqtrain", "--version")
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert done.stdout == f"seqtrain 0.1.0 (plugin API 1, Python {python})\n"
+    assert done.returncode == 0
+
+
+def test_the_console_script_exits_with_the_code(monkeypatch, capsys):
+    """Of the command line of this process."""
+    monkeypatch.setattr(sys, "argv", ["seqtrain", "--version"])
+
+    with pytest.raises(SystemExit) as stop:
+        cli.run()
+
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("seqtrain 0.1.0 (plugin API 1, Python ")
+
+
+def test_no_command_shows_help_and_fails(capsys):
+    """On stderr, so that a script that forgot the command does not take it for a result."""
+    assert main([]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Usage: seqtrain [OPTIONS]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "No such command 'trian'. Did you mean 'train'? See `seqtrain --help`."),
+        (["--verbos"], "No such option '--verbos'."),
+        (["plugins", "lst"], "No such command 'lst'. Did you mean 'list'? See `seqtrain plugins --help`."),
+        (["plugins", "list", "--kind", "modle"], "'modle' is not one of 'task', 'model'"),
+        (["plugins", "show"], "Missing argument 'NAME'. See `seqtrain plugins show --help`."),
+    ],
+)
+def test_usage_errors_are_one_paragraph(capsys, arguments, said):
+    """With where to read more, and exit code 2."""
+    assert main(arguments) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("seqtrain: error: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.SeqtrainError, 1), (errors.UsageError, 2), (errors.ConfigError, 3), (errors.PluginError, 4),
+        (errors.DataError, 5), (errors.CheckpointError, 5), (errors.TrainingError, 1), (errors.NonFiniteError, 1),
+    ],
+)  # fmt: skip
+def test_our_errors_end_with_their_exit_code(raising, capsys, kind, code):
+    """Their message is all that is shown."""
+    raising(kind("train.de: no such file"))
+
+    assert main(["evaluate"]) == code
+    assert capsys.readouterr() == ("", "seqtrain: error: train.de: no such file\n")
+
+
+def test_verbose_adds_the_traceback(raising, capsys):
+    """Before the message, which stays the last thing on the screen."""
+    raising(errors.DataError("broken"))
+
+    assert main(["-v", "evaluate"]) == 5
+
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.endswith("seqtrain: error: broken\n")
+
+
+def test_a_bug_of_ours_shows_its_traceback(raising, capsys):
+    """What is no error of the user's cannot be explained in a sentence."""
+    raising(ZeroDivisionError("oops"))
+
+    assert main(["evaluate"]) == 1
+
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert "ZeroDivisionError: oops" in err
+    assert "unexpected ZeroDivisionError; this is a bug" in err
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "no space is left on the device"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EACCES, "permission denied"),
+    ],
+)
+def test_a_disk_that_refuses_is_explained(raising, capsys, number, said):
+    """With the path, and without a traceback."""
+    raising(OSError(number, "strerror", "/data/run/config.yaml"))
+
+    assert main(["evaluate"]) == 1
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"seqtrain: error: Cannot use /data/run/config.yaml: {said}")
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk_without_a_path_is_explained(raising, capsys):
+    """Writing to an open file gives no name."""
+    raising(OSError(errno.ENOSPC, "strerror"))
+
+    assert main(["evaluate"]) == 1
+    assert "Cannot use a file: no space is left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+        (SystemExit(143), 143),
+        (SystemExit(), 0),
+        (SystemExit("no"), 1),
+    ],
+)
+def test_interrupts_and_exits_end_quietly(raising, capsys, error, code):
+    """Whoever raised them has said what there was to say."""
+    raising(error)
+
+    assert main(["evaluate"]) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_exit_code_may_be_returned_by_click(monkeypatch):
+    """`ctx.exit(7)` in a command ends the process with 7."""
+
+    @click.command()
+    @click.pass_context
+    def evaluate(ctx: click.Context) -> None:
+        ctx.exit(7)
+
+    monkeypatch.setattr(cli, "_load", lambda reference: evaluate)
+
+    assert main(["evaluate"]) == 7
+
+
+def test_a_click_error_without_context_is_shown(raising, capsys):
+    """A command may raise click's own errors."""
+    raising(click.ClickException("it did not work"))
+
+    assert main(["evaluate"]) == 1
+    assert capsys.readouterr().err == "seqtrain: error: it did not work\n"
+
+
+def test_output_that_cannot_be_flushed_is_no_error(monkeypatch, capfd):
+    """The reader has gone, and what was left to say is dropped, also by the interpreter at its end."""
+
+    @click.command()
+    def evaluate() -> None:
+        sys.stdout.write("x")
+
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(cli, "_load", lambda reference: evaluate)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["evaluate"]) == 1
+
+    assert capfd.readouterr().err == ""
+
+
+def test_a_command_may_close_stdout(monkeypatch):
+    """One that wrote bytes to it may have done so."""
+
+    @click.command()
+    def evaluate() -> None:
+        sys.stdout.close()
+
+    monkeypatch.setattr(cli, "_load", lambda reference: evaluate)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+
+    assert main(["evaluate"]) == 0
+
+
+@pytest.mark.parametrize("code", ["print('x' * 100_000)", "click.echo('x' * 100_000)"])
+def test_a_reader_that_goes_away_is_no_error(zoo, code):
+    """`seqtrain ... | head` ends quietly."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+    zoo.write("zoo_command.py", f"import click\n@click.command()\ndef go():\n    {code}\n")
+
+    command = f"set -o pipefail; PYTHONPATH={zoo.path} {sys.executable} -m seqtrain go | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+
+
+def test_a_plugin_supplies_a_command(zoo, capsys):
+    """It is listed with its summary without being imported, and runs like ours."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+    zoo.write("zoo_command.py", "import click\n@click.command()\ndef go():\n    click.echo('gone')\n")
+
+    assert main(["--help"]) == 0
+    assert "Commands of plugins:\n  go  Go somewhere" in capsys.readouterr().out
+    assert "zoo_command" not in sys.modules
+    assert main(["go"]) == 0
+    assert capsys.readouterr().out == "gone\n"
+
+
+def test_a_plugins_command_does_not_take_the_place_of_ours(zoo, capsys):
+    """It is reached by its qualified name."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="train"))
+    zoo.write("zoo_command.py", "import click\n@click.command()\ndef go():\n    click.echo('gone')\n")
+
+    assert main(["goer/train"]) == 0
+    assert capsys.readouterr().out == "gone\n"
+    assert main(["--help"]) == 0
+    assert "  goer/train  Go somewhere" in capsys.readouterr().out
+
+
+def test_two_plugins_with_one_command_keep_both(zoo, capsys):
+    """Under their qualified names, and the short one is unknown."""
+    zoo.install("one", OFFERS_COMMAND.format(name="go"))
+    zoo.install("two", OFFERS_COMMAND.format(name="go"))
+    zoo.write("zoo_command.py", "import click\n@click.command()\ndef go():\n    click.echo('gone')\n")
+
+    assert main(["two/go"]) == 0
+    assert main(["go"]) == 2
+    assert "No such command 'go'." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("go = 3", "zoo_command:go is not a click command"), ("import not_there", "cannot be loaded")]
+)
+def test_a_bad_command_of_a_plugin_names_it(zoo, capsys, code, said):
+    """Only when it is called; help goes on working."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+    zoo.write("zoo_command.py", code)
+
+    assert main(["--help"]) == 0
+    assert main(["go"]) == 4
+    assert said in capsys.readouterr().err
+
+
+def test_a_broken_plugin_is_mentioned_where_a_command_is_unknown(zoo, capsys):
+    """The command may well have been its own."""
+    zoo.install("bad", "import not_there")
+
+    assert main(["qqqqq"]) == 2
+    assert "bad (broken)" in capsys.readouterr().err

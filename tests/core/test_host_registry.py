@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from seqtrain.errors import PluginError
+from seqtrain.host.discovery import discover
+from seqtrain.host.installed import Plugin
+from seqtrain.host.known import FIRST_PARTY
+from seqtrain.host.registry import NoConfig, Registered, Registry
+from seqtrain.plugin import Component
+
+
+def plugin(plugin_id: str, *names: str, kind: str = "model", **fields: object) -> Plugin:
+    components = tuple(Component(kind=kind, name=name, ref=f"zoo_code:{name}") for name in names)
+    return Plugin(id=plugin_id, distribution=f"zoo-{plugin_id}", version="1.0", components=components, **fields)
+
+
+def message(registry: Registry, kind: str, name: str) -> str:
+    with pytest.raises(PluginError) as caught:
+        registry.get(kind, name)
+    return str(caught.value)
+
+
+TWO = Registry([plugin("acme", "rnn", "cnn"), plugin("other", "rnn", "gru"), plugin("opt", "rnn", kind="optimizer")])
+
+
+def test_a_component_has_two_names():
+    """The short name where only one plugin offers it, and the qualified one always."""
+    assert TWO.get("model", "cnn") == TWO.get("model", "acme/cnn")
+    assert TWO.get("model", "acme/rnn").qualified_name == "acme/rnn"
+    assert TWO.get("optimizer", "rnn").plugin.id == "opt"
+
+
+def test_an_ambiguous_name_is_refused_with_both_qualified_ones():
+    """Neither the order of installation nor anything else decides."""
+    assert message(TWO, "model", "rnn") == "2 plugins offer a model 'rnn': write 'acme/rnn' or 'other/rnn'."
+
+
+def test_components_are_listed_by_kind():
+    """All of them, or those of one kind, in the order of their plugins."""
+    assert [each.qualified_name for each in TWO.components()] == [
+        "acme/rnn", "acme/cnn", "other/rnn", "other/gru", "opt/rnn",
+    ]  # fmt: skip
+    assert [each.qualified_name for each in TWO.components("optimizer")] == ["opt/rnn"]
+    assert TWO.components("task") == ()
+
+
+def test_an_unknown_name_gets_a_suggestion_and_what_is_there():
+    """The message ends with the command that shows more."""
+    assert message(TWO, "model", "cn") == (
+        "No model is named 'cn'. Did you mean 'cnn'? Installed: cnn, gru, rnn. See `seqtrain plugins list --components`."
+    )
+    assert "Did you mean 'acme/rnn'?" in message(TWO, "model", "acm/rnn")
+    assert "Installed: none." in message(TWO, "task", "lm")
+
+
+def test_a_missing_component_of_ours_says_what_to_install():
+    """Also by its qualified name, but not as somebody else's."""
+    assert message(TWO, "model", "transformer") == (
+        "model 'transformer' is not installed. It comes with `pip install seqtrain-transformer`."
+    )
+    assert "pip install seqtrain-optim" in message(TWO, "optimizer", "optim/adam")
+    assert "pip install" not in message(TWO, "optimizer", "acme/adam")
+    assert "pip install" not in message(TWO, "model", "adam")
+
+
+@pytest.mark.parametrize("name", ["rnn", "rnn/rnn", "rnn/other"])
+def test_a_component_of_an_unusable_plugin_brings_that_plugins_error(name):
+    """Where the plugin's id says that the component is its own."""
+    registry = Registry([plugin("rnn", state="broken", note="ImportError: no luck")])
+
+    assert message(registry, "model", name).startswith(
+        f"model {name!r} is not available: plugin 'rnn' (zoo-rnn 1.0) is broken: ImportError: no luck. "
+        "`seqtrain plugins show rnn` prints the traceback"
+    )
+
+
+def test_a_component_of_ours_in_an_unusable_plugin_brings_that_plugins_error():
+    """Our own table says which plugin it would be."""
+    registry = Registry([plugin("optim", state="disabled", note="listed")])
+
+    assert message(registry, "optimizer", "adam") == (
+        "optimizer 'adam' is not available: plugin 'optim' (zoo-optim 1.0) is disabled: listed. "
+        "To use it, take 'optim' out of SEQTRAIN_DISABLE_PLUGINS."
+    )
+
+
+def test_other_unusable_plugins_are_mentioned():
+    """What could not be asked might have offered it."""
+    registry = Registry([plugin("bad", state="broken", note="x"), plugin("old", state="incompatible", note="y")])
+
+    assert "Plugins that could not be asked: bad (broken), old (incompatible)." in message(registry, "model", "rnn")
+
+
+def test_our_installed_plugin_without_the_component_is_no_reason_to_install_it():
+    """An older version of it may lack the component; then the usual message is the honest one."""
+    assert message(Registry([plugin("optim", "rnn")]), "optimizer", "adam").startswith("No optimizer is named 'adam'.")
+
+
+@pytest.mark.parametrize(
+    ("text", "qualified", "preset"),
+    [
+        ("cnn", "acme/cnn", None),
+        ("acme/rnn", "acme/rnn", None),
+        ("cnn/tiny", "acme/cnn", "tiny"),
+        ("other/rnn/tiny", "other/rnn", "tiny"),
+        ("gru/", "other/gru", ""),
+    ],
+)
+def test_split_tells_presets_from_qualified_names(text, qualified, preset):
+    """NAME, PLUGIN/NAME, NAME/PRESET and PLUGIN/NAME/PRESET."""
+    registered, found = TWO.split("model", text)
+
+    assert (registered.qualified_name, found) == (qualified, preset)
+
+
+def test_split_prefers_a_component_that_exists_to_a_preset():
+    """Where a plugin and a component share a name, as the transformer does."""
+    registry = Registry([plugin("rnn", "rnn", "big")])
+
+    assert registry.split("model", "rnn/big")[1] is None
+    assert registry.split("model", "rnn/tiny")[1] == "tiny"
+    assert registry.split("model", "rnn/rnn/big")[1] == "big"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rnn/tiny", "2 plugins offer a model 'rnn'"),
+        ("acme/gru", "No model is named 'acme/gru'. Did you mean"),
+        ("gr/tiny", "No model is named 'gr'. Did you mean 'gru'?"),
+        ("acme/gru/tiny", "No model is named 'acme/gru'."),
+        ("a/b/c/d", "No model is named 'a/b/c'."),
+        ("transformer/tiny", "pip install seqtrain-transformer"),
+        ("", "No model is named ''."),
+    ],
+)
+def test_split_refuses_what_means_nothing(text, said):
+    """The message is about the part that is wrong."""
+    with pytest.raises(PluginError) as caught:
+        TWO.split("model", text)
+
+    assert said in str(caught.value)
+
+
+def test_our_own_table_is_right():
+    """Every component it names is offered by the plugin it names, where that is installed and loads."""
+    registry = discover(environ={})
+    usable = {each.id for each in registry.plugins if each.usable}
+    offered = {(each.plugin.id, each.component.kind, each.component.name) for each in registry.components()}
+
+    table = {
+        (plugin_id, kind, name)
+        for plugin_id, kinds in FIRST_PARTY.items()
+        for kind, names in kinds.items()
+        for name in names
+        if plugin_id in usable
+    }
+    ours = {each for each in offered if each[0] in FIRST_PARTY}
+
+    assert ours == table
+
+
+CODE = """
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Config:
+        width: int = 3
+
+    class Model:
+        @classmethod
+        def make(cls, config):
+            return cls()
+"""
+PRESETS = """
+    tiny: {summary: Small, aliases: [small, wee], config: {width: 1, source_lang: "no"}}
+    big: {config: {width: 9}}
+"""
+
+
+def registered(**fields: object) -> Registered:
+    component = Component(**{"kind": "model", "name": "rnn", "ref": "zoo_code:Model", **fields})
+    return Registered(component, plugin("acme"))
+
+
+def test_references_are_imported_when_asked_for(zoo):
+    """A class, a function or an attribute of a class, and the config dataclass."""
+    zoo.write("zoo_code.py", CODE)
+
+    assert registered().load().__name__ == "Model"
+    assert registered(ref="zoo_code:Model.make").load()({}).__class__.__name__ == "Model"
+    assert registered(config="zoo_code:Config").load_config()().width == 3
+
+
+def test_a_component_without_settings_has_an_empty_config():
+    """It is a dataclass like the others, so nobody has to ask."""
+    assert registered().load_config() is NoConfig
+    assert dataclasses.fields(NoConfig) == ()
+
+
+@pytest.mark.parametrize(
+    ("ref", "said"),
+    [
+        ("zoo_code:Nothing", "AttributeError"),
+        ("zoo_missing:Model", "ModuleNotFoundError: No module named 'zoo_missing'"),
+        ("zoo_exits:Model", "SystemExit: bye"),
+    ],
+)
+def test_a_component_that_cannot_be_imported_names_its_plugin(zoo, ref, said):
+    """With the distribution, its version and what to do."""
+    zoo.write("zoo_code.py", CODE)
+    zoo.write("zoo_exits.py", "raise SystemExit('bye')")
+
+    with pytest.raises(
+        PluginError, match=r"model 'rnn' of plugin 'acme' \(zoo-acme 1.0\) cannot be loaded from"
+    ) as caught:
+        registered(ref=ref).load()
+
+    assert said in str(caught.value)
+    assert "pip install --force-reinstall zoo-acme" in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_a_config_must_be_a_dataclass(zoo):
+    """Help and checking read its fields."""
+    zoo.write("zoo_code.py", CODE)
+
+    with pytest.raises(PluginError, match=r"its config zoo_code:Model is not a dataclass"):
+        registered(config="zoo_code:Model").load_config()
+
+
+def test_presets_are_read_from_the_package(zoo):
+    """By name, or by any alias."""
+    zoo.write("zoo_data/__init__.py", "")
+    zoo.write("zoo_data/more/presets.yaml", PRESETS)
+    model = registered(presets="zoo_data:more/presets.yaml")
+
+    assert list(model.load_presets()) == ["tiny", "big"]
+    assert model.preset("wee") == model.preset("tiny")
+    assert model.preset("tiny").summary == "Small"
+    assert model.preset("tiny").config == {"width": 1, "source_lang": "no"}
+    assert model.preset("big").aliases == ()
+
+
+def test_an_unknown_preset_gets_a_suggestion(zoo):
+    """With what there is, and where to read more."""
+    zoo.write("zoo_data/__init__.py", "")
+    zoo.write("zoo_data/presets.yaml", PRESETS)
+
+    with pytest.raises(PluginError) as caught:
+        registered(presets="zoo_data:presets.yaml").preset("tinny")
+
+    assert str(caught.value) == (
+        "model 'rnn' has no preset 'tinny'. Did you mean 'tiny'? Presets: tiny, big. "
+        "See `seqtrain plugins show model/rnn`."
+    )
+    with pytest.raises(PluginError, match=r"Presets: none"):
+        registered().preset("tiny")
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n- b\n", "tiny: 3\n", "tiny: {summary: x}\n", "tiny: {config: {}, extra: 1}\n", "a: ["]
+)
+def test_presets_of_another_form_are_refused(zoo, text):
+    """The message says which file, and the form it should have."""
+    zoo.write("zoo_data/__init__.py", "")
+    zoo.write("zoo_data/presets.yaml", text)
+
+    with pytest.raises(PluginError, match=r"its presets zoo_data:presets.yaml are not of the form"):
+        registered(presets="zoo_data:presets.yaml").load_presets()
+
+
+def test_empty_presets_are_none_at_all(zoo):
+    """An empty file is a plugin at its beginning."""
+    zoo.write("zoo_data/__init__.py", "")
+    zoo.write("zoo_data/presets.yaml", "")
+
+    assert registered(presets="zoo_data:presets.yaml").load_presets() == {}
+
+
+@pytest.mark.parametrize("reference", ["zoo_missing:recipe.yaml", "zoo_data:missing.yaml"])
+def test_a_missing_resource_names_its_plugin(zoo, reference):
+    """It was left out of the wheel, most likely."""
+    zoo.write("zoo_data/__init__.py", "")
+
+    with pytest.raises(PluginError, match=rf"cannot be loaded from {reference}"):
+        registered().read_resource(reference)

@@ -1,0 +1,329 @@
+"""Tokenizers: what they give back, what they save, and what they refuse."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import pkgutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from seqtrain.errors import CheckpointError, ConfigError, DataError
+from seqtrain_text import sentence_piece
+from seqtrain_text.config import CharConfig, HuggingFaceConfig, SentencePieceConfig, WhitespaceConfig, WordConfig
+from seqtrain_text.hugging_face import HuggingFace
+from seqtrain_text.plugin import seqtrain_components
+from seqtrain_text.sentence_piece import bpe, unigram
+from seqtrain_text.symbols import char, whitespace, word
+from seqtrain_text.tokenizer import Tokenizer, sample_evenly
+
+MULTI30K = Path(__file__).parents[3] / "shared/data/multi30k-en-de"
+LINES = [
+    f"{who} {verb} the {size} {what} number {n} ." for n in range(6) for who in ("a man", "two girls", "nobody")
+    for verb in ("sees", "wants to see") for size in ("small", "great") for what in ("house", "river")
+]  # fmt: skip
+MAKERS = {
+    "bpe": lambda: bpe(SentencePieceConfig(vocab_size=120)),
+    "unigram": lambda: unigram(SentencePieceConfig(vocab_size=60)),
+    "hf": lambda: HuggingFace(HuggingFaceConfig(vocab_size=300)),
+    "word": lambda: word(WordConfig()),
+    "char": lambda: char(CharConfig()),
+    "whitespace": lambda: whitespace(WhitespaceConfig()),
+}
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@functools.cache
+def trained(name):
+    """Train a tokenizer once for all tests that only read it."""
+    tokenizer = MAKERS[name]()
+    tokenizer.train(LINES)
+    return tokenizer
+
+
+def rows_of(tokenizer, lines):
+    tokens, lengths = tokenizer.encode_batch(lines)
+    assert tokens.dtype == np.int32
+    assert lengths.dtype == np.int64
+    assert lengths.sum() == len(tokens)
+    return [part.tolist() for part in np.split(tokens, np.cumsum(lengths)[:-1])]
+
+
+@pytest.fixture(params=MAKERS)
+def name(request):
+    return request.param
+
+
+def test_components_are_those_tested_here():
+    """Every tokenizer on offer is among these tests, and is made from its default config."""
+    components = list(seqtrain_components())
+
+    assert list(MAKERS) == [component.name for component in components]
+    for component in components:
+        made = pkgutil.resolve_name(component.ref)(pkgutil.resolve_name(component.config)())
+        made.train(LINES)
+        assert isinstance(made, Tokenizer)
+        assert len(component.summary) <= 72
+
+
+def test_every_tokenizer_fulfils_the_protocol(name):
+    """The special ids of what is trained here are 0 to 3, by name too."""
+    tokenizer = trained(name)
+
+    assert isinstance(tokenizer, Tokenizer)
+    assert [0, 1, 2, 3] == [tokenizer.padding, tokenizer.bos, tokenizer.eos, tokenizer.unknown]
+    assert ["<pad>", "<s>", "</s>", "<unk>"] == tokenizer.vocabulary()[:4]
+    assert tokenizer.vocab_size == len(tokenizer.vocabulary()) == len(set(tokenizer.vocabulary()))
+
+
+def test_known_text_comes_back(name):
+    """Decoding the ids of a line seen in training gives the line; padding, bos and eos are left out."""
+    tokenizer = trained(name)
+    line = "two girls wants to see the great river number 3 ."
+
+    (ids,) = rows_of(tokenizer, [line])
+
+    assert line == tokenizer.decode([1, *ids, 2, 0, 0]) == tokenizer.decode(np.array(ids))
+    assert not {0, 1, 2, 3} & set(ids)
+    assert len(ids) == len(tokenizer.tokens(ids))
+    assert max(ids) < tokenizer.vocab_size
+
+
+def test_lines_are_encoded_one_by_one_or_together(name):
+    """A line's ids do not depend on its neighbours; empty lines are rows of no ids."""
+    tokenizer = trained(name)
+    lines = ["", *LINES[:5], " ", "", LINES[7] + " q\u00fc\u2603", ""]
+
+    together = rows_of(tokenizer, lines)
+
+    assert [rows_of(tokenizer, [line])[0] for line in lines] == together
+    assert [] == together[0] == together[7]
+    assert [0, 0] == [array.size for array in tokenizer.encode_batch([])]
+
+
+def test_the_name_of_a_special_token_in_a_text_is_text(name):
+    """Nobody ends a sentence by writing `</s>` in it."""
+    tokenizer = trained(name)
+
+    (ids,) = rows_of(tokenizer, ["a man <s> </s> <pad>"])
+
+    assert not {0, 1, 2} & set(ids)
+
+
+def test_training_twice_gives_the_same(name):
+    """Equal text, equal fingerprint; other text, another one."""
+    again, other = MAKERS[name](), MAKERS[name]()
+    again.train(iter(LINES))
+    other.train([*LINES, *["something else altogether"] * 90])
+
+    assert again.fingerprint == trained(name).fingerprint
+    assert again.vocabulary() == trained(name).vocabulary()
+    assert other.fingerprint != again.fingerprint
+
+
+def test_what_is_saved_is_loaded(name, tmp_path):
+    """The folder and the config are all that is needed."""
+    trained(name).save(tmp_path / "task" / "tokenizer")
+    loaded = MAKERS[name]()
+    loaded.load(tmp_path / "task" / "tokenizer")
+
+    assert trained(name).fingerprint == loaded.fingerprint
+    assert trained(name).vocabulary() == loaded.vocabulary()
+    assert rows_of(trained(name), LINES) == rows_of(loaded, LINES)
+    assert len(list((tmp_path / "task" / "tokenizer").iterdir())) == 1
+
+
+def test_a_missing_or_damaged_file_is_named(name, tmp_path):
+    """Loading says which file is the matter."""
+    with pytest.raises(CheckpointError, match="Cannot read the tokenizer"):
+        MAKERS[name]().load(tmp_path)
+    trained(name).save(tmp_path)
+    (path,) = tmp_path.iterdir()
+    for damage in (b"", b"{}", b"\xff\xfe" * 50):
+        path.write_bytes(damage)
+        with pytest.raises(CheckpointError, match=rf"{path.name} is damaged"):
+            MAKERS[name]().load(tmp_path)
+
+
+def test_no_text_is_refused(name):
+    """A vocabulary needs text."""
+    for lines in ([], ["", ""]):
+        with pytest.raises(DataError, match="no text to learn a vocabulary from"):
+            MAKERS[name]().train(lines)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=4))
+@example(
+    [
+        "a\u2581 b",
+        "a \n b",
+        "\n",
+        "  two  spaces ",
+        "\u00a0x\u00a0 y",
+        "\u200b a\u0308 \u00a8 b\x00",
+        "\u2603\u2603 \u2603",
+    ]
+)
+@pytest.mark.parametrize("normalization", ["nmt_nfkc", "identity", "nfkc_cf"])
+def test_bpe_by_words_equals_sentencepiece_on_whole_lines(normalization, lines):
+    """Remembering the ids of words changes nothing, whatever the text."""
+    tokenizer = bpe_with(normalization)
+
+    assert tokenizer._processor.encode(lines) == rows_of(tokenizer, lines)
+
+
+@functools.cache
+def bpe_with(normalization):
+    tokenizer = bpe(SentencePieceConfig(vocab_size=120, normalization=normalization))
+    tokenizer.train(LINES)
+    return tokenizer
+
+
+def test_bpe_forgets_words_rather_than_grow(monkeypatch):
+    """Once too many words are remembered it starts anew, with the same results."""
+    monkeypatch.setattr(sentence_piece, "CACHED_WORDS", 10)
+    small = MAKERS["bpe"]()
+    small.train(LINES)
+
+    for line in LINES:
+        assert rows_of(trained("bpe"), [line]) == rows_of(small, [line])
+    assert len(small._words) <= 10 + 1 + len(LINES[0].split())
+
+
+@given(TEXT)
+def test_byte_level_bpe_gives_any_text_back(text):
+    """Every byte has a token."""
+    tokenizer = trained("hf")
+
+    assert text == tokenizer.decode(rows_of(tokenizer, [text])[0])
+
+
+@given(st.text("a bnm\u00a0", max_size=20))
+def test_char_gives_text_of_known_characters_back(text):
+    """Spaces are characters like others; an unknown character is shown as one."""
+    tokenizer = trained("char")
+
+    assert text.replace("\u00a0", "<unk>") == tokenizer.decode(rows_of(tokenizer, [text])[0])
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters=" @<>"), min_size=1), min_size=1))
+def test_whitespace_gives_spaced_tokens_back(tokens):
+    """Only U+0020 separates, so a no-break space or a tab is a part of a token."""
+    tokenizer = whitespace(WhitespaceConfig())
+    line = " ".join(tokens)
+    tokenizer.train([line])
+
+    assert line == tokenizer.decode(rows_of(tokenizer, [f" {line}  "])[0])
+
+
+def test_whitespace_counts_and_undoes_its_joiner():
+    """Ids go by frequency, then by name; `@@ ` goes, at the line's end too."""
+    tokenizer = whitespace(WhitespaceConfig())
+    tokenizer.train(["un@@ do b", "b un@@ a"])
+
+    assert ["b", "un@@", "a", "do"] == tokenizer.vocabulary()[4:]
+    assert [[5, 7, 4, 3, 5]] == rows_of(tokenizer, ["un@@ do b\u00a0 b  c un@@".replace("b\u00a0 ", "")])
+    assert "undo b <unk> un" == tokenizer.decode([5, 7, 4, 3, 5])
+    assert "un@@ do" == whitespace_without_joiner(tokenizer).decode([5, 7])
+
+
+def whitespace_without_joiner(other):
+    tokenizer = whitespace(WhitespaceConfig(joiner=None))
+    tokenizer._use(other.vocabulary())
+    return tokenizer
+
+
+def test_rare_and_surplus_words_are_unknown():
+    """`min_count` and `vocab_size` bound the vocabulary, special entries included."""
+    lines = ["a a a b b c"]
+    frequent, few = word(WordConfig(min_count=2)), word(WordConfig(vocab_size=5))
+    frequent.train(lines)
+    few.train(lines)
+
+    assert ["a", "b"] == frequent.vocabulary()[4:]
+    assert ["a"] == few.vocabulary()[4:]
+    assert [[4, 3, 3]] == rows_of(few, ["a b c"])
+
+
+def test_word_splits_marks_off():
+    """Runs of letters and digits are words, every other mark is one by itself."""
+    tokenizer = word(WordConfig())
+    tokenizer.train(["Grüß dich, it's 3.5!"])
+
+    assert ["Grüß", "dich", ",", "it", "'", "s", "3", ".", "5", "!"] == tokenizer.tokens(
+        rows_of(tokenizer, ["Grüß dich, it's 3.5!"])[0]
+    )
+
+
+@pytest.mark.parametrize(("name", "size"), [("bpe", 8000), ("unigram", 8000), ("hf", 8000)])
+def test_a_small_text_gives_a_smaller_vocabulary(name, size, caplog):
+    """The largest possible one is made, with a warning."""
+    make, config = {
+        "bpe": (bpe, SentencePieceConfig), "unigram": (unigram, SentencePieceConfig), "hf": (HuggingFace, HuggingFaceConfig)
+    }[name]  # fmt: skip
+    tokenizer = make(config(vocab_size=size))
+    tokenizer.train(["a rose is a rose", "is a rose"])
+
+    assert tokenizer.vocab_size < 400
+    assert f"task.tokenizer.vocab_size={size}" in caplog.text
+    assert "a rose" == tokenizer.decode(rows_of(tokenizer, ["a rose"])[0])
+
+
+def test_a_vocabulary_too_small_for_the_characters_is_refused():
+    """The least possible size is told."""
+    with pytest.raises(ConfigError, match=r"task\.tokenizer\.vocab_size=8 does not fit the text: at least \d+"):
+        bpe(SentencePieceConfig(vocab_size=8)).train(LINES)
+
+
+def test_a_given_tokenizer_json_gets_the_special_tokens_it_lacks(tmp_path):
+    """Present ones keep their ids, missing ones follow the last id; the file is not needed after saving."""
+    given_file = tmp_path / "given.json"
+    model = {"type": "WordLevel", "vocab": {"[UNK]": 0, "hello": 1, "[SEP]": 2}, "unk_token": "[UNK]"}
+    given_file.write_text(json.dumps({"version": "1.0", "model": model, "pre_tokenizer": {"type": "Whitespace"}}))
+    config = HuggingFaceConfig(path=str(given_file), eos_token="[SEP]", unknown_token="[UNK]")
+    tokenizer, loaded = HuggingFace(config), HuggingFace(config)
+    tokenizer.train([])
+    tokenizer.save(tmp_path)
+    given_file.unlink()
+    loaded.load(tmp_path)
+
+    for each in (tokenizer, loaded):
+        assert (3, 4, 2, 0) == (each.padding, each.bos, each.eos, each.unknown)
+        assert ["[UNK]", "hello", "[SEP]", "<pad>", "<s>"] == each.vocabulary()
+        assert [[1, 0]] == rows_of(each, ["hello world"])
+    assert tokenizer.fingerprint == loaded.fingerprint
+
+
+def test_a_missing_tokenizer_json_is_an_error(tmp_path):
+    """The path given is told."""
+    with pytest.raises(DataError, match=r"Cannot read task\.tokenizer\.path=.*none\.json"):
+        HuggingFace(HuggingFaceConfig(path=str(tmp_path / "none.json"))).train([])
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"),
+    [(3, 5, [0, 1, 2]), (5, 5, [0, 1, 2, 3, 4]), (6, 5, [0, 2, 4]), (11, 5, [0, 4, 8]), (9, 1, [0]), (0, 3, [])],
+)
+def test_a_sample_is_every_kth_line(count, limit, expected):
+    """For the smallest power of two that keeps within the limit."""
+    assert expected == sample_evenly(range(count), limit)
+
+
+@pytest.mark.skipif(not MULTI30K.is_dir(), reason="needs ../shared/data/multi30k-en-de")
+def test_segmented_multi30k_decodes_to_its_words():
+    """Undoing the joiner of the bpe form gives the tok form (less one double and one trailing space)."""
+    segmented, words = (
+        gzip.decompress((MULTI30K / form / "train.en.gz").read_bytes()).decode().split("\n")[:3000]
+        for form in ("bpe", "tok")
+    )
+    tokenizer = whitespace(WhitespaceConfig())
+    tokenizer.train(segmented)
+
+    assert [" ".join(line.split(" ")).strip(" ") for line in words] == [
+        tokenizer.decode(ids) for ids in rows_of(tokenizer, segmented)
+    ]
