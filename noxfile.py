@@ -39,7 +39,16 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test on this Python, then types, imports and coverage in the same environment."""
     install_everything(
-        session, "pytest", "pytest-randomly", "hypothesis", "coverage", "build", "hatchling", "mypy", "types-PyYAML", "import-linter"
+        session,
+        "pytest",
+        "pytest-randomly",
+        "hypothesis",
+        "coverage",
+        "build",
+        "hatchling",
+        "mypy",
+        "types-PyYAML",
+        "import-linter",
     )
     session.run("lint-imports")
     session.run("mypy", *SOURCES)

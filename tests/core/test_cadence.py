@@ -14,7 +14,9 @@ def test_steps_repeat(step: int, due: bool) -> None:
     assert due == Every(steps=3).due(Progress(step=step))
 
 
-@pytest.mark.parametrize(("epoch", "ended", "due"), [(1, True, False), (2, False, False), (2, True, True), (4, True, True)])
+@pytest.mark.parametrize(
+    ("epoch", "ended", "due"), [(1, True, False), (2, False, False), (2, True, True), (4, True, True)]
+)
 def test_epochs_repeat_at_their_ends(epoch: int, ended: bool, due: bool) -> None:
     """Every(epochs=2) is due when an even epoch has just ended."""
     assert due == Every(epochs=2).due(Progress(step=7, epoch=epoch, epoch_ended=ended))

@@ -43,7 +43,8 @@ def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, prog
     """
     callbacks = {f"callbacks.{each.name}": build_component(registry, each) for each in config.callbacks}
     trackers = {
-        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name) for each in config.trackers
+        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name)
+        for each in config.trackers
     }
     RunHooks({**callbacks, **trackers}).call("seqtrain_configure", config=config)
     task = build_task(config, registry)

@@ -28,7 +28,9 @@ class Checkpointing:
         higher_is_better: which way that is.
     """
 
-    def __init__(self, config: CheckpointConfig, store: CheckpointStore, *, metric: str, higher_is_better: bool) -> None:
+    def __init__(
+        self, config: CheckpointConfig, store: CheckpointStore, *, metric: str, higher_is_better: bool
+    ) -> None:
         self._config, self._store = config, store
         self._metric, self._higher_is_better = metric, higher_is_better
         self._newest_step = 0
@@ -79,5 +81,6 @@ class Checkpointing:
                 "or in another --run-dir."
             ) from error
         self._newest_step = trainer.progress.step
-        logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, trainer.progress.epoch, trainer.progress.step)
+        progress = trainer.progress
+        logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, progress.epoch, progress.step)
         return True

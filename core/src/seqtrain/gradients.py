@@ -12,7 +12,7 @@ def multiply_gradients(parameters: Sequence[nn.Parameter], factor: float) -> Non
     """Multiply every gradient by `factor`, in place."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if gradients:
-        torch._foreach_mul_(gradients, factor)  # noqa: SLF001 - torch's optimizers are built on it
+        torch._foreach_mul_(gradients, factor)  # what torch's own optimizers use
 
 
 def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float | None) -> Tensor:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from seqtrain.build import build_component, build_evaluator, build_model, build_task, cache_folder
+from seqtrain.checkpoint.catalog import CheckpointCatalog
+from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.restore import check_match
-from seqtrain.checkpoint.store import Checkpoint, CheckpointStore
 from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.evaluation import Evaluator
@@ -38,7 +39,12 @@ class TrainedRun:
 
 
 def load_run(
-    folder: RunFolder, registry: Registry, config: RunConfig, *, checkpoints: Sequence[str] = (), task: Task | None = None
+    folder: RunFolder,
+    registry: Registry,
+    config: RunConfig,
+    *,
+    checkpoints: Sequence[str] = (),
+    task: Task | None = None,
 ) -> TrainedRun:
     """
     Load a run's models.
@@ -47,7 +53,7 @@ def load_run(
         folder: the run.
         registry: what is installed.
         config: the run's configuration.
-        checkpoints: which ones, as `CheckpointStore.open` takes them; default: the best, or the last if none is best.
+        checkpoints: which ones, as `CheckpointCatalog.open` takes them; default: the best, or the last if none is best.
         task: the task, where it is there already.
 
     Raises:
@@ -57,7 +63,7 @@ def load_run(
     if task is None:
         task = build_task(config, registry)
         task.load(folder.task, cache_folder(config))
-    store = CheckpointStore(folder.checkpoints)
+    store = CheckpointCatalog(folder.checkpoints)
     names = checkpoints or ["best" if store.pointer("best") else "last"]
     opened = [store.open(name) for name in names]
     models = []
@@ -86,4 +92,3 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint, config: RunConfig, re
         if isinstance(callback, SuppliesWeights):
             callback.load_state_dict(checkpoint.load(name))
             model.load_state_dict(dict(callback.weights()), strict=False)
-

@@ -14,9 +14,10 @@ from seqtrain import train
 from seqtrain.errors import ConfigError
 from seqtrain.host.registry import Registry
 from seqtrain.results import Results
+from seqtrain.run_start import RunRequest
 
 
-def call_main(request: train.RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
+def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
     """
     Run the training that was asked for, in as many processes as it takes.
 
@@ -27,12 +28,13 @@ def call_main(request: train.RunRequest, registry: Registry, environ: Mapping[st
     workers = max(distributed.workers * distributed.nodes, int(environ.get("WORLD_SIZE") or 1))
     if workers > 1:
         raise ConfigError(
-            f"{workers} workers were asked for (distributed.workers, distributed.nodes or WORLD_SIZE), but this version "
-            "of seqtrain trains in one process. Use distributed.workers=1; trainer.micro_batches_per_step gives larger steps."
+            f"{workers} workers were asked for (distributed.workers, distributed.nodes or WORLD_SIZE), but this "
+            "version of seqtrain trains in one process. Use distributed.workers=1; larger steps come from "
+            "trainer.micro_batches_per_step."
         )
     return distributed_main(request, registry)
 
 
-def distributed_main(request: train.RunRequest, registry: Registry) -> Results:
+def distributed_main(request: RunRequest, registry: Registry) -> Results:
     """Run one worker. Its process group would be made here; its device and seeds are the engine's."""
     return train.main(request, registry)

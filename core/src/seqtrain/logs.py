@@ -30,8 +30,8 @@ def start_logging(level: str, progress: str, log_file: Path | None = None) -> Pr
     bar: ProgressBar = NoProgressBar()
     terminal: logging.Handler = logging.StreamHandler()
     if wants_bar(progress):
-        from rich.console import Console
-        from rich.logging import RichHandler
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+        from rich.logging import RichHandler  # noqa: PLC0415
 
         console = Console(stderr=True)
         bar, terminal = TerminalProgressBar(console), RichHandler(console=console, show_path=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -42,9 +41,8 @@ class Sums:
 
     def means(self) -> dict[str, float]:
         """Return the measures: means over the sample size, and the perplexity exp(nll_loss) where there is one."""
-        measures = {
-            name: value / max(self._sample_size, 1) for name, value in self.totals().items() if not name.startswith("num_")
-        }
+        size = max(self._sample_size, 1)
+        measures = {name: value / size for name, value in self.totals().items() if not name.startswith("num_")}
         if "nll_loss" in measures:
             measures["ppl"] = math.exp(min(measures["nll_loss"], 700.0))  # exp(710) is no longer a float
         return measures

@@ -26,6 +26,7 @@ class ProgressBar(Protocol):
         """Show measures, keys with their prefix."""
         ...
 
+
 class NoProgressBar:
     """Where the log's plain lines are all there is."""
 
@@ -39,6 +40,7 @@ class NoProgressBar:
     def show(self, metrics: Mapping[str, float]) -> None:
         """Do nothing."""
 
+
 class TerminalProgressBar:
     """
     A bar with rate and time left at the foot of the terminal.
@@ -48,16 +50,16 @@ class TerminalProgressBar:
     """
 
     def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich import progress  # noqa: PLC0415 - only a terminal needs it
 
-        self._bar = Progress(
-            TextColumn("[bold]step"),
-            MofNCompleteColumn(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[measures]}"),
-            TimeElapsedColumn(),
-            TextColumn("<"),
-            TimeRemainingColumn(),
+        self._bar = progress.Progress(
+            progress.TextColumn("[bold]step"),
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(bar_width=20),
+            progress.TextColumn("{task.fields[measures]}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("<"),
+            progress.TimeRemainingColumn(),
             console=console,
             transient=True,
         )
@@ -77,8 +79,8 @@ class TerminalProgressBar:
     def show(self, metrics: Mapping[str, float]) -> None:
         """Show loss and rate of a line of training measures."""
         if "train/tokens_per_s" in metrics:
-            measures = f"loss {metrics.get('train/loss', float('nan')):.3f}  {metrics['train/tokens_per_s']:,.0f} tokens/s"
-            self._bar.update(self._task, measures=measures)
+            loss, rate = metrics.get("train/loss", float("nan")), metrics["train/tokens_per_s"]
+            self._bar.update(self._task, measures=f"loss {loss:.3f}  {rate:,.0f} tokens/s")
 
 
 def wants_bar(setting: str) -> bool:

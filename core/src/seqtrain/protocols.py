@@ -73,6 +73,15 @@ class LRScheduler(Protocol):
 
 
 @runtime_checkable
+class CountsUpdates(Protocol):
+    """A model that wants to know how far training is."""
+
+    def set_num_updates(self, num_updates: int, /) -> None:
+        """Take the number of updates made so far; called before every forward pass of training."""
+        ...
+
+
+@runtime_checkable
 class Stateful(Protocol):
     """Has state worth saving: tensors, numbers, strings, lists and dicts with string keys."""
 
@@ -86,16 +95,7 @@ class Stateful(Protocol):
 
 
 @runtime_checkable
-class CountsUpdates(Protocol):
-    """A model that wants to know how far training is."""
-
-    def set_num_updates(self, num_updates: int, /) -> None:
-        """Take the number of updates made so far; called before every forward pass of training."""
-        ...
-
-
-@runtime_checkable
-class SuppliesWeights(Protocol):
+class SuppliesWeights(Stateful, Protocol):
     """A callback that holds other weights than the trained ones, meant for validation and prediction (EMA)."""
 
     def weights(self) -> Mapping[str, Tensor]:

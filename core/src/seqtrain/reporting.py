@@ -104,7 +104,8 @@ class Reporter:
 
     def _write(self, split: str, measures: Mapping[str, Mapping[str, float]], progress: Progress) -> None:
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
-        line = {"step": progress.step, "epoch": progress.epoch, "split": split, **metrics, "wall_s": round(progress.train_seconds, 3)}
+        place = {"step": progress.step, "epoch": progress.epoch, "split": split}
+        line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         shown = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.5g}" for name, value in metrics.items())

@@ -37,7 +37,7 @@ class Results:
         lines += [
             f"results: {self.run_dir}",
             "next:",
-            f"  seqtrain predict {self.run_dir} --input FILE     one prediction for each line; without --input, type them",
+            f"  seqtrain predict {self.run_dir} --input FILE",
             f"  seqtrain evaluate {self.run_dir} --split {self.split or 'valid'}",
         ]
         return "\n".join(lines)

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from seqtrain.config.compare import differences
@@ -19,28 +20,45 @@ from seqtrain.run_folder import RunFolder
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """
+    What a user asked for.
+
+    Args:
+        config: the resolved configuration.
+        run_dir: where the run's files go, or lie already.
+        fresh: do not resume; what lies there is set aside.
+        accept_changes: resume although the configuration differs in more than limits and logging.
+    """
+
+    config: RunConfig
+    run_dir: Path
+    fresh: bool = False
+    accept_changes: bool = False
+
+
 @contextmanager
-def open_run(
-    path: Path, config: RunConfig, registry: Registry, *, fresh: bool, accept_changes: bool
-) -> Iterator[RunFolder]:
+def open_run(request: RunRequest, registry: Registry) -> Iterator[RunFolder]:
     """
     Hold a run folder for this process, with its configuration written.
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
-        CheckpointError: another process trains there, or it cannot be written.
+        UsageError: another process trains there.
+        CheckpointError: it cannot be written.
     """
-    folder = RunFolder(path)
-    if fresh and folder.exists_run():
+    folder = RunFolder(request.run_dir)
+    if request.fresh and folder.exists_run():
         aside = folder.set_aside()
-        logger.warning("--fresh: the run that was in %s is now in %s", path, aside)
+        logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)
     folder.create()
     with folder.lock():
         if folder.exists_run():
-            refuse_changes(folder, config, registry, accept=accept_changes)
-        folder.write_config(to_yaml(config))
+            refuse_changes(folder, request.config, registry, accept=request.accept_changes)
+        folder.write_config(to_yaml(request.config))
         folder.write_environment(
-            command=sys.argv, plugins={plugin.distribution: plugin.version for plugin in registry.plugins}
+            command=sys.argv, plugins={str(plugin.distribution): str(plugin.version) for plugin in registry.plugins}
         )
         yield folder
 

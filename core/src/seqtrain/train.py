@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 
 from seqtrain.build import build_trainer
 from seqtrain.config.schema import RunConfig, TrainerConfig
@@ -13,35 +11,17 @@ from seqtrain.inference import load_run
 from seqtrain.logs import start_logging
 from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
-from seqtrain.run_start import open_run
+from seqtrain.run_start import RunRequest, open_run
 from seqtrain.signals import stop_on_signals
 from seqtrain.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """
-    What a user asked for.
-
-    Args:
-        config: the resolved configuration.
-        run_dir: where the run's files go, or lie already.
-        fresh: do not resume; what lies there is set aside.
-        accept_changes: resume although the configuration differs in more than limits and logging.
-    """
-
-    config: RunConfig
-    run_dir: Path
-    fresh: bool = False
-    accept_changes: bool = False
-
-
 def main(request: RunRequest, registry: Registry) -> Results:
     """Build the parts, restore the newest checkpoint, train, and measure what came out."""
     config = request.config
-    with open_run(request.run_dir, config, registry, fresh=request.fresh, accept_changes=request.accept_changes) as folder:
+    with open_run(request, registry) as folder:
         progress_bar = start_logging(config.logging.level, config.logging.progress, folder.train_log)
         trainer = build_trainer(config, registry, folder, progress_bar)
         resumed = trainer.checkpointing.restore(trainer)
@@ -49,7 +29,9 @@ def main(request: RunRequest, registry: Registry) -> Results:
         with stop_on_signals(trainer) as interruption, progress_bar.showing(trainer.progress.step, trainer.total_steps):
             trainer.run()
         if interruption.signal is not None:
-            logger.warning("stopped by %s after step %d; the same command goes on", interruption.signal.name, trainer.progress.step)
+            logger.warning(
+                "stopped after step %d: %s; the same command goes on", trainer.progress.step, trainer.stop_reason
+            )
             return Results(folder.path, exit_code=interruption.exit_code)
         logger.info("done training: %s", trainer.stop_reason)
         return measure_results(trainer, config, registry, folder)

@@ -44,7 +44,9 @@ class Parts:
 
 class Trainer:
     """
-    Trains until a limit is reached or somebody calls `stop`::
+    Trains until a limit is reached or somebody calls `stop`.
+
+    The loop::
 
         run_start
         while not stopping:                                                     one epoch

@@ -69,7 +69,7 @@ def test_a_recipe_does_not_show_through_a_dump(registry: Registry, resolved: Res
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text("${}\\ab.:'\"#-[]~ \n\t", max_size=12)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(
     words=st.lists(texts | st.sampled_from(["no", "null", "~", "1e3", "0o7", ".inf", "=", "<<", "---", "${a}", "\\${a}"])),
     number=st.floats(allow_nan=False),

@@ -37,7 +37,7 @@ def test_power_forms_are_exact() -> None:
 @pytest.mark.parametrize("text", ["", " 5", "1.0", "1.5e0", "1e-3", "1e999999", "0x1F", "_1", "1__0", "true", "٣", "5\n", "12:30"])
 def test_what_is_no_whole_number(text: str) -> None:
     """No hexadecimal, no times of day, no other scripts' digits; and nothing that takes forever."""
-    with pytest.raises(ValueError, match=r""):
+    with pytest.raises(ValueError):
         read_int(text)
 
 
@@ -54,7 +54,7 @@ def test_numbers(text: str, value: float) -> None:
 @pytest.mark.parametrize("text", ["", "nan", ".nan", "1e400", "1,5", "infinity", "e5", ".", "1 ", "0x1p3", "true"])
 def test_what_is_no_number(text: str) -> None:
     """NaN, overflow and other notations."""
-    with pytest.raises(ValueError, match=r""):
+    with pytest.raises(ValueError):
         read_float(text)
 
 
@@ -63,7 +63,7 @@ def test_booleans_are_true_and_false_alone() -> None:
     assert read_bool("true") is True
     assert read_bool("false") is False
     for text in ("True", "FALSE", "yes", "no", "on", "off", "y", "1", ""):
-        with pytest.raises(ValueError, match=r""):
+        with pytest.raises(ValueError):
             read_bool(text)
 
 

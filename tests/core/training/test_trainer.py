@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_gradients_do_not_depend_on_the_split_into_micro_batches(toy, split: lis
     edges = [sum(split[:each]) for each in range(len(split) + 1)]
 
     whole.train_step([data.collate(range(9))])
-    parts.train_step([data.collate(range(start, stop)) for start, stop in zip(edges[:-1], edges[1:], strict=True)])
+    parts.train_step([data.collate(range(start, stop)) for start, stop in itertools.pairwise(edges)])
 
     for left, right in zip(whole.optimizer.parameters, parts.optimizer.parameters, strict=True):
         torch.testing.assert_close(left.grad, right.grad, rtol=1e-6, atol=1e-8)
@@ -138,7 +139,9 @@ def test_numbers_that_are_not_finite_stop_the_run_before_the_update(toy, culprit
     with torch.no_grad():
         next(getattr(trainer.model, culprit).parameters())[3] = float("nan")
     before = weights(trainer)
-    with pytest.raises(NonFiniteError, match=rf"Step 1 \(epoch 1\).*output of module {culprit}.*toy:\d+.*lower optimizer"):
+    with pytest.raises(
+        NonFiniteError, match=rf"Step 1 \(epoch 1\).*output of module {culprit}.*toy:\d+.*lower optimizer"
+    ):
         trainer.run()
 
     for name, tensor in trainer.model.state_dict().items():
@@ -170,9 +173,7 @@ def test_hooks_are_called_in_the_documented_order(toy) -> None:
     def note(name: str) -> Any:
         return hookimpl(specname=name)(lambda self: seen.append(name.removeprefix("seqtrain_")))
 
-    names = (
-        "run_start epoch_start step_end validation_start validation_end checkpoint_saved epoch_end run_end run_exception"
-    )
+    names = "run_start epoch_start step_end validation_start validation_end checkpoint_saved epoch_end run_end run_exception"
     watcher = type("Watcher", (), {name: note(f"seqtrain_{name}") for name in names.split()})
     toy.registry.parts["callback", "watch"] = lambda config: watcher()
     trainer = toy.trainer(
@@ -249,7 +250,10 @@ def test_the_run_learns(toy) -> None:
 @pytest.mark.parametrize("stop", [4, 9, 12, 17, 24])
 def test_an_interrupted_run_goes_on_to_the_bit(toy, stop: int, prefetch: int, precision: str) -> None:
     """Interrupted anywhere and resumed, it ends with the weights and the metrics of an undisturbed run."""
-    changes = {"data": {"prefetch": prefetch}, "trainer": {"precision": precision, "micro_batches_per_step": 2, "max_epochs": 5}}
+    changes = {
+        "data": {"prefetch": prefetch},
+        "trainer": {"precision": precision, "micro_batches_per_step": 2, "max_epochs": 5},
+    }
     straight = toy.trainer("straight", **changes)
     straight.run()
     with pytest.raises(Interrupted):

@@ -70,8 +70,12 @@ def evaluate(run: Path, overrides: Sequence[str], checkpoints: Sequence[str], sp
 
 @click.command()
 @run_arguments
-@click.option("--input", "input_file", type=click.Path(path_type=Path), default=None, help="read from a file, not stdin.")
-@click.option("--output", "output_file", type=click.Path(path_type=Path), default=None, help="write to a file, not stdout.")
+@click.option(
+    "--input", "input_file", type=click.Path(path_type=Path), default=None, help="read from a file, not stdin."
+)
+@click.option(
+    "--output", "output_file", type=click.Path(path_type=Path), default=None, help="write to a file, not stdout."
+)
 def predict(
     run: Path, overrides: Sequence[str], checkpoints: Sequence[str], input_file: Path | None, output_file: Path | None
 ) -> None:
@@ -113,8 +117,8 @@ def _lines(source: BinaryIO, name: str) -> Iterator[str]:
             yield line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{name}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8. Convert the file, "
-                "for example with `iconv -f ISO-8859-1 -t UTF-8`."
+                f"{name}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8. "
+                "Convert the file, for example with `iconv -f ISO-8859-1 -t UTF-8`."
             ) from error
 
 

@@ -38,7 +38,7 @@ def train(run_dir: Path | None, fresh: bool, accept_changes: bool, **options: An
     run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
 
     from seqtrain import launch  # torch comes in here, after everything that can be wrong with the arguments
-    from seqtrain.train import RunRequest
+    from seqtrain.run_start import RunRequest
 
     request = RunRequest(config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes)
     results = launch.call_main(request, registry)

@@ -28,7 +28,13 @@ class EpochIterator:
     """
 
     def __init__(
-        self, dataset: Dataset, limits: BatchLimits, *, micro_batches_per_step: int = 1, seed: int = 1, prefetch: int = 0
+        self,
+        dataset: Dataset,
+        limits: BatchLimits,
+        *,
+        micro_batches_per_step: int = 1,
+        seed: int = 1,
+        prefetch: int = 0,
     ) -> None:
         self.dataset = dataset
         self._limits = limits
@@ -40,12 +46,15 @@ class EpochIterator:
     def plan(self, epoch: int) -> EpochPlan:
         """Return the plan of an epoch; the last one asked for is kept."""
         if self._planned is None or self._planned[0] != epoch:
-            self._planned = epoch, plan_epoch(
-                self.dataset,
-                self._limits,
-                seed=self._seed,
-                epoch=epoch,
-                micro_batches_per_step=self._micro_batches_per_step,
+            self._planned = (
+                epoch,
+                plan_epoch(
+                    self.dataset,
+                    self._limits,
+                    seed=self._seed,
+                    epoch=epoch,
+                    micro_batches_per_step=self._micro_batches_per_step,
+                ),
             )
         return self._planned[1]
 

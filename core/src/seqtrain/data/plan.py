@@ -78,7 +78,13 @@ class EpochPlan:
 
 
 def plan_epoch(
-    dataset: Dataset, limits: BatchLimits, *, seed: int, epoch: int, micro_batches_per_step: int = 1, shuffle: bool = True
+    dataset: Dataset,
+    limits: BatchLimits,
+    *,
+    seed: int,
+    epoch: int,
+    micro_batches_per_step: int = 1,
+    shuffle: bool = True,
 ) -> EpochPlan:
     """
     Plan an epoch.
@@ -184,7 +190,9 @@ def _shuffle_equals(order: IntArray, counts: IntArray, rng: np.random.Generator)
             order[start:stop] = rng.permutation(order[start:stop])
 
 
-def _cut_batches(lengths: IntArray, counts: IntArray, limits: BatchLimits, dataset: Dataset, order: IntArray) -> IntArray:
+def _cut_batches(
+    lengths: IntArray, counts: IntArray, limits: BatchLimits, dataset: Dataset, order: IntArray
+) -> IntArray:
     """Cut the sorted order into batches as full as the limits allow, a run of equal length at a time."""
     stops: list[IntArray] = []
     start = place = 0
@@ -212,6 +220,6 @@ def _runs(lengths: IntArray, counts: IntArray) -> Iterator[tuple[int, int]]:
 
 def _over_budget(dataset: Dataset, index: int, length: int, limits: BatchLimits) -> str:
     return (
-        f"{dataset.describe(index)} has {length} tokens, but a batch may hold only data.max_tokens={limits.max_tokens}. "
-        f"Set data.max_tokens={length} or more, or have long lines cut or left out (task.max_length, task.too_long)."
+        f"{dataset.describe(index)} has {length} tokens, but a batch may hold only "
+        f"data.max_tokens={limits.max_tokens}. Set data.max_tokens={length} or more, or have long lines cut or left out (task.max_length, task.too_long)."
     )

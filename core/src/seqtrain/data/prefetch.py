@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -20,40 +21,47 @@ def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
     if depth == 0:
         yield from items
         return
-    ready: queue.Queue[tuple[bool, object]] = queue.Queue(depth)
+    ready: queue.Queue[_Item[T] | _End] = queue.Queue(depth)
     left = threading.Event()
-
-    def put(is_item: bool, value: object) -> bool:
-        while not left.is_set():
-            try:
-                ready.put((is_item, value), timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not put(True, item):
-                    return
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the consumer
-            put(False, error)
-        else:
-            put(False, None)
-
-    thread = threading.Thread(target=produce, name="seqtrain-prefetch", daemon=True)
+    thread = threading.Thread(target=_produce, args=(items, ready, left), name="seqtrain-prefetch", daemon=True)
     thread.start()
     try:
-        while True:
-            is_item, value = ready.get()
-            if is_item:
-                yield value  # type: ignore[misc]
-            elif value is None:
-                return
-            else:
-                assert isinstance(value, BaseException)
-                raise value
+        while isinstance(made := ready.get(), _Item):
+            yield made.value
+        if made.error is not None:
+            raise made.error
     finally:
         left.set()
         thread.join()
+
+
+@dataclass(frozen=True)
+class _Item(Generic[T]):
+    value: T
+
+
+@dataclass(frozen=True)
+class _End:
+    error: BaseException | None = None
+
+
+def _produce(items: Iterable[T], ready: queue.Queue[_Item[T] | _End], left: threading.Event) -> None:
+    """Put the items and then an end, until the consumer has left."""
+    end = _End()
+    try:
+        for item in items:
+            if not _put(_Item(item), ready, left):
+                return
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the consumer
+        end = _End(error)
+    _put(end, ready, left)
+
+
+def _put(made: _Item[T] | _End, ready: queue.Queue[_Item[T] | _End], left: threading.Event) -> bool:
+    while not left.is_set():
+        try:
+            ready.put(made, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

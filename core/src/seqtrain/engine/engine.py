@@ -89,7 +89,8 @@ def _mix(seed: int, step: int, index: int) -> int:
     Return a seed for a (seed, step, index), far from those of its neighbours.
 
     Source:
-        The finaliser of SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", figure 14.
+        The finaliser of SplitMix64: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators",
+        figure 14.
     """
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xD1342543DE82EF95 + index * 0xA0761D6478BD642F) & _64_BITS
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS

@@ -20,6 +20,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions, version
 from seqtrain.host.installed import DISABLE_VARIABLE, Plugin
 from seqtrain.host.offer import read_offer
 from seqtrain.host.registry import Registry
+from seqtrain.host.requirement import why_core_is_refused
 from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
 
 _GROUP_OF_ANY_MAJOR = ENTRY_POINT_GROUP.rstrip("0123456789")
@@ -27,7 +28,6 @@ _HEAVY = frozenset((
     "datasets", "jax", "numpy", "omegaconf", "pandas", "scipy", "sentencepiece", "sklearn", "tensorboard",
     "tensorflow", "tokenizers", "torch", "transformers",
 ))  # fmt: skip
-_ON_CORE = re.compile(rf"\s*{PROJECT}(?![\w.-])", re.IGNORECASE)  # a requirement on it, not on seqtrain-text
 
 
 def discover(
@@ -120,7 +120,7 @@ def _decide_before_import(
         major = group.removeprefix(_GROUP_OF_ANY_MAJOR)
         speaks = ENTRY_POINT_GROUP.removeprefix(_GROUP_OF_ANY_MAJOR)
         return replace(plugin, state="incompatible", note=f"made for plugin API {major}; this seqtrain speaks {speaks}")
-    refusal = _refused_core(candidate.requires)
+    refusal = why_core_is_refused(candidate.requires, installed=version(PROJECT))
     if refusal:
         return replace(plugin, state="incompatible", note=refusal)
     if plugin.id in owners:
@@ -148,24 +148,6 @@ def _decide_by_import(candidate: _Candidate) -> Plugin:
         took = time.perf_counter() - started
         return replace(plugin, state="slow", note=f"imports {', '.join(heavy)} while being listed ({took:.1f} s)")
     return plugin
-
-
-def _refused_core(requires: Iterable[str]) -> str:
-    """Say which of a plugin's requirements this core does not meet; empty where it meets all."""
-    for text in requires:
-        if not _ON_CORE.match(text):
-            continue
-        from packaging.requirements import Requirement  # noqa: PLC0415 - 25 ms, not needed by core itself
-
-        installed = version(PROJECT)
-        try:
-            requirement = Requirement(text)
-            applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        except ValueError:  # not a requirement at all, or a marker that compares nonsense; pip would not have taken it
-            continue
-        if applies and not requirement.specifier.contains(installed, prereleases=True):
-            return f"needs {PROJECT}{requirement.specifier}; installed is {installed}"
-    return ""
 
 
 def _location(distribution: Distribution) -> tuple[str, bool]:

@@ -40,7 +40,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
 def random_bytes(shape: torch.Size) -> Tensor:
     """Return uint8 numbers, each value in [0, 256) equally likely, on the CPU."""
     count = shape.numel()
-    words = torch.empty((count + 7) // 8, dtype=torch.int64)
+    words = torch.empty((count + 7) // 8, dtype=torch.int64, device="cpu")
     words.random_(-(2**63), None)  # the full range; the default range leaves the top bit of every word 0
     return words.view(torch.uint8)[:count].view(shape)
 
