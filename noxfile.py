@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
@@ -12,56 +13,54 @@ PROJECTS = [
     *sorted(f"plugins/{path.name}" for path in (ROOT / "plugins").iterdir() if (path / "pyproject.toml").exists()),
     *sorted(path.name for path in ROOT.glob("seqtrain_*") if (path / "pyproject.toml").exists()),
 ]
-SOURCES = [f"{project}/src" for project in PROJECTS]
-TORCH = "torch==2.13.0"  # the version that results in the README were measured with
-LIGHT_TESTS = ["tests/core/test_host_", "tests/core/test_config_", "tests/core/test_cli_"]
+TORCH = "torch==2.13.0"  # what results are measured with
+LIGHT_TESTS = ["core/config/test_*.py", "core/test_cli_*.py", "core/test_host_*.py"]
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
+nox.options.download_python = "never"
+
+# pyenv's `python3.10` runs only where 3.10 is the version chosen; the interpreters themselves lie here.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/3.1?.*/bin")))])
 
 
-def install_everything(session: nox.Session, *tools: str) -> None:
-    """Install torch, every project and some tools into one environment, as copies: what a user would have."""
-    session.install(TORCH)
-    session.install(*tools, *(f"./{project}" for project in PROJECTS))
+def install_projects(session: nox.Session, *options: str) -> None:
+    """Install every project as a copy, as a user would have it; their build tool is in the environment already."""
+    session.install("--no-build-isolation", *options, *(f"./{project}" for project in PROJECTS))
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style: ruff's rules and its format."""
-    session.install("ruff==0.15.22")
+    session.install("ruff==0.17.6")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run every test on this Python, then types, imports and coverage in the same environment."""
-    install_everything(
-        session,
-        "pytest",
-        "pytest-randomly",
-        "hypothesis",
-        "coverage",
-        "build",
-        "hatchling",
-        "mypy",
-        "types-PyYAML",
-        "import-linter",
-    )
-    session.run("lint-imports")
-    session.run("mypy", *SOURCES)
+    """Check imports and types, then run every test and report how much of core they reach."""
+    session.install(TORCH, "hatchling", "pytest", "pytest-randomly", "hypothesis", "coverage>=7.10")
+    session.install("mypy==2.4.1", "types-PyYAML", "import-linter")
+    install_projects(session)
+    if session.posargs:
+        session.run("python", "-m", "pytest", *session.posargs)
+        return
+    session.run("lint-imports", "--no-cache")
+    session.run("mypy", *(f"{project}/src" for project in PROJECTS))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "combine", success_codes=[0, 1])
+    session.run("coverage", "run", "-m", "pytest", "--durations=15")
+    session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--skip-covered")
 
 
 @nox.session(python=["3.10", "3.12", "3.13"])
 def light(session: nox.Session) -> None:
-    """Run the tests of what works without torch, that is CLI, host and configuration, on other Pythons."""
-    session.install("pluggy>=1.5,<2", "click>=8.1,<9", "omegaconf>=2.4,<2.5", "pyyaml>=6", "pytest", "hypothesis")
-    session.install("--no-deps", *(f"./{project}" for project in PROJECTS))
-    tests = [str(path) for prefix in LIGHT_TESTS for path in sorted(ROOT.glob(f"{prefix}*.py"))]
-    session.run("python", "-m", "pytest", "-p", "no:randomly", *tests)
+    """Test what works without torch, that is CLI, host and configuration, on the other Pythons."""
+    session.install("hatchling", "pytest", "hypothesis", "packaging", "pluggy<2", "click<9", "omegaconf<2.5", "pyyaml")
+    install_projects(session, "--no-deps")
+    session.run("seqtrain", "plugins", "list")
+    session.run("seqtrain", "config", "check", "--task", "translation")
+    session.run("python", "-m", "pytest", *(str(test) for glob in LIGHT_TESTS for test in (ROOT / "tests").glob(glob)))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
@@ -11,6 +11,7 @@ NUMBERS = st.lists(st.integers(0, 2), min_size=1, max_size=3).map(lambda parts: 
 CLAUSES = st.lists(st.tuples(st.sampled_from([">=", "<", "==", ">", "~=", "!="]), NUMBERS), min_size=1, max_size=3)
 
 
+@settings(deadline=None)  # packaging is imported on the way
 @given(CLAUSES, NUMBERS)
 def test_it_agrees_with_packaging(clauses, installed):
     """The shortcut for the usual form decides nothing differently."""

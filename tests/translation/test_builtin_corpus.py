@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from seqtrain_translation.builtin.corpus import SIZES, sentence_pairs, write_builtin_corpus
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from seqtrain_translation.builtin.dates import Date
 from seqtrain_translation.builtin.numbers import (
     english_number,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from seqtrain.errors import ConfigError
 from seqtrain_translation.config import CorpusPart, TranslationConfig
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from seqtrain.protocols import Dataset, DatasetPart
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.store import Column, LinePolicy, build_stores

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain_text.config import SentencePieceConfig, WhitespaceConfig
@@ -19,7 +21,6 @@ from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig
 from seqtrain_translation.task import TranslationTask
-from torch import Tensor, nn
 
 
 class Copier(nn.Module):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.config.schema import CheckpointConfig
-from seqtrain.errors import CheckpointError
+from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.progress import Progress
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Checkpointing:
         )
         try:
             trainer.load_state(state)
+        except SeqtrainError:
+            raise
         except (KeyError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"{checkpoint.path} does not fit this run: {error}. Start again with the config.yaml beside it, "

@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from seqtrain.batch import Batch
 
-def first_nonfinite_module(model: nn.Module, run_forward: Callable[[], object]) -> str | None:
+
+@dataclass(frozen=True)
+class Origin:
     """
-    Run a forward pass and return the name of the first module whose output is not finite, None if all are.
+    Where numbers went wrong.
 
     Args:
-        model: the model; modules are judged in the order in which they finish.
-        run_forward: runs the forward pass in question, with the same random numbers.
+        place: the first module whose output is not finite, or the parameters whose gradient is not, in words.
+        ids: the examples of the micro-batch.
     """
-    found: list[str] = []
-    with _watching(model, found), torch.no_grad():
-        run_forward()
-    return found[0] if found else None
+
+    place: str
+    ids: Sequence[int]
 
 
-def nonfinite_gradients(model: nn.Module) -> list[str]:
-    """Return the names of the parameters whose gradient is not finite."""
-    return [
-        name
-        for name, parameter in model.named_parameters()
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all())
-    ]
+def find_origin(
+    model: nn.Module, samples: Sequence[tuple[int, Batch]], run_again: Callable[[int, Batch], None]
+) -> Origin:
+    """
+    Run the forward passes of a step again and see where they first go wrong.
+
+    Args:
+        model: the model; its modules are judged in the order in which they finish.
+        samples: the step's micro-batches with their indices.
+        run_again: runs one's forward pass with the random numbers that it had.
+    """
+    for index, sample in samples:
+        with _watching(model) as found, torch.no_grad():
+            run_again(index, sample)
+        if found:
+            return Origin(f"first in the output of module {found[0]}", sample.ids.tolist())
+    bad = [name for name, parameter in model.named_parameters() if not _is_finite(parameter.grad)]
+    place = f"in the gradient of {', '.join(bad[:3])}" if bad else "only in the norm of the whole gradient"
+    return Origin(place, [example for _, sample in samples for example in sample.ids.tolist()])
 
 
 @contextmanager
-def _watching(model: nn.Module, found: list[str]) -> Iterator[None]:
+def _watching(model: nn.Module) -> Iterator[list[str]]:
+    """Collect the names of modules whose output is not finite."""
+    found: list[str] = []
+
     def watch(name: str) -> Callable[[nn.Module, object, object], None]:
         def look(_module: nn.Module, _inputs: object, output: object) -> None:
-            if any(not bool(torch.isfinite(tensor).all()) for tensor in _floats(output)):
+            if not all(_is_finite(tensor) for tensor in _floats(output)):
                 found.append(name)
 
         return look
 
     handles = [module.register_forward_hook(watch(name or "(the model)")) for name, module in model.named_modules()]
     try:
-        yield
+        yield found
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _is_finite(tensor: Tensor | None) -> bool:
+    return tensor is None or bool(torch.isfinite(tensor).all())
 
 
 def _floats(output: object) -> Iterator[Tensor]:

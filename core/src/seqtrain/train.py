@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 
 from seqtrain.build import build_trainer
-from seqtrain.config.schema import RunConfig, TrainerConfig
+from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
+from seqtrain.limits import has_limit
 from seqtrain.logs import start_logging
 from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
@@ -54,12 +55,6 @@ def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
             "No limit is set: the run goes on until it is stopped with Ctrl-C. "
             "trainer.max_epochs, max_steps, patience, stop_min_lr or stop_time_hours would end it."
         )
-
-
-def has_limit(config: TrainerConfig) -> bool:
-    """Say whether anything will end the run."""
-    limits = (config.max_epochs, config.max_steps, config.patience, config.stop_min_lr, config.stop_time_hours)
-    return any(limit is not None for limit in limits)
 
 
 def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, folder: RunFolder) -> Results:

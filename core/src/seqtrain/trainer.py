@@ -16,10 +16,11 @@ from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
-from seqtrain.errors import NonFiniteError
+from seqtrain.errors import ConfigError, NonFiniteError
 from seqtrain.evaluation import Evaluator, deciding
 from seqtrain.host.hooks import RunHooks
-from seqtrain.nonfinite import first_nonfinite_module, nonfinite_gradients
+from seqtrain.limits import reached_limit
+from seqtrain.nonfinite import find_origin
 from seqtrain.progress import Progress
 from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.reporting import Reporter
@@ -148,9 +149,7 @@ class Trainer:
             self.optimizer.multiply_grads(1 / max(sample_size, 1))
         with record_function("clip-grads"):
             grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        # The one wait for the device in a step: an update must not be made from numbers gone wrong.
-        if not bool(torch.isfinite(torch.stack([grad_norm, *losses])).all()):
-            raise NonFiniteError(self._explain_nonfinite(samples, losses, grad_norm))
+        self._refuse_nonfinite(samples, losses, grad_norm)
         with record_function("optimizer"):
             self.optimizer.step(self.progress.step + 1)
         self.reporter.add_step(self.optimizer.lr, grad_norm)
@@ -173,6 +172,12 @@ class Trainer:
         with self.reporter.validating():
             measures = self.evaluator.validate(self.model)
         self.measures = deciding(measures)
+        if measures and self.config.best_metric not in self.measures:
+            self.checkpointing.save(self)  # the setting may be changed on resume, and no step need be lost
+            raise ConfigError(
+                f"trainer.best_metric={self.config.best_metric} is not among the measures of validation: "
+                f"{', '.join(self.measures)}. Choose one of these; the run goes on from here."
+            )
         self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
         self.reporter.log_validation(self.progress, measures)
 
@@ -195,6 +200,7 @@ class Trainer:
             "model": self.model,
             "optimizer": self.optimizer,
             "progress": self.progress,
+            "data": self.train_data,
             "metrics": self.reporter,
             **self._stateful,
         }
@@ -207,35 +213,24 @@ class Trainer:
             self.progress.start_next_epoch()
 
     def _stop_at_limits(self) -> None:
-        config, progress = self.config, self.progress
-        epochs_done = progress.epoch if progress.epoch_ended else progress.epoch - 1
-        if config.max_steps is not None and progress.step >= config.max_steps:
-            self.stop(f"trainer.max_steps={config.max_steps} reached")
-        if config.max_epochs is not None and epochs_done >= config.max_epochs:
-            self.stop(f"trainer.max_epochs={config.max_epochs} reached")
-        if config.stop_time_hours is not None and progress.train_seconds >= config.stop_time_hours * 3600:
-            self.stop(f"trainer.stop_time_hours={config.stop_time_hours} reached")
-        if config.stop_min_lr is not None and self.optimizer.lr_has_fallen and self.optimizer.lr <= config.stop_min_lr:
-            self.stop(f"the learning rate has fallen to trainer.stop_min_lr={config.stop_min_lr}")
+        reason = reached_limit(self.config, self.progress, self.optimizer)
+        if reason is not None:
+            self.stop(reason)
 
-    def _explain_nonfinite(self, samples: Sequence[Batch], losses: Sequence[Tensor], grad_norm: Tensor) -> str:
-        where, bad = None, 0
-        for index, sample in self.engine.share(samples):
+    def _refuse_nonfinite(self, samples: Sequence[Batch], losses: Sequence[Tensor], grad_norm: Tensor) -> None:
+        # The one wait for the device in a step: an update must not be made from numbers gone wrong.
+        if bool(torch.isfinite(torch.stack([grad_norm, *losses])).all()):
+            return
+
+        def run_again(index: int, sample: Batch) -> None:
             self.engine.seed_micro_batch(self.progress.step, index)
-            where = first_nonfinite_module(self.model, lambda sample=sample: self.criterion(self.model, sample))  # type: ignore[misc]
-            if where is not None:
-                bad = index
-                break
-        if where is None:
-            gradients = nonfinite_gradients(self.model)
-            found = f"in the gradient of {', '.join(gradients[:3]) or 'no single parameter, only in their norm'}"
-        else:
-            found = f"first in the output of module {where}"
-        ids = samples[bad].ids.tolist()
-        examples = ", ".join(self.train_data.dataset.describe(each) for each in ids[:3])
-        return (
-            f"Step {self.progress.step + 1} (epoch {self.progress.epoch}) gave numbers that are not finite, {found}: "
-            f"losses {[float(loss) for loss in losses]}, gradient norm {float(grad_norm)}. Nothing was updated. "
-            f"Sample ids of the batch: {ids} ({examples}, ...). "
+            self.criterion(self.model, sample)
+
+        origin = find_origin(self.model, self.engine.share(samples), run_again)
+        examples = ", ".join(self.train_data.dataset.describe(example) for example in origin.ids[:3])
+        raise NonFiniteError(
+            f"Step {self.progress.step + 1} (epoch {self.progress.epoch}) gave numbers that are not finite, "
+            f"{origin.place}: losses {[float(loss) for loss in losses]}, gradient norm {float(grad_norm)}. "
+            f"Nothing was updated. Sample ids of the batch: {origin.ids} ({examples}, ...). "
             "Try a lower optimizer.lr, a longer warm-up, a smaller trainer.clip_norm, or trainer.precision=fp32."
         )

@@ -14,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
-from seqtrain.errors import CheckpointError, NonFiniteError, SeqtrainError
+from seqtrain.errors import CheckpointError, ConfigError, DataError, NonFiniteError, SeqtrainError
 from seqtrain.plugin import hookimpl
 from seqtrain.trainer import Trainer
 
@@ -202,7 +202,8 @@ def test_hooks_are_called_in_the_documented_order(toy) -> None:
 def test_a_run_ends_at_its_limits(toy, limits: dict[str, Any], reason: str, step: int) -> None:
     """Each limit alone, with the reason it gives; a checkpoint of the last step is there."""
     if "patience" in limits:
-        toy.registry.parts["task", "toy"].measure = lambda self, split, models: {"never": 1.0}
+        measured = {"measure": lambda self, split, models: {"never": 1.0}}
+        toy.registry.parts["task", "toy"] = type("Constant", (toy.registry.parts["task", "toy"],), measured)
     trainer = toy.trainer(trainer=limits)
     trainer.run()
 
@@ -292,6 +293,26 @@ def test_a_checkpoint_of_another_model_is_refused(toy) -> None:
     trainer = toy.trainer()
     with pytest.raises(CheckpointError, match=r"output\.weight"):
         trainer.checkpointing.restore(trainer)
+
+
+def test_changed_data_are_noticed(toy) -> None:
+    """A position in the order of other data would mean nothing."""
+    toy.trainer(trainer={"max_steps": 5}).run()
+    trainer = toy.trainer()
+    trainer.train_data.dataset.fingerprint = "other"
+
+    with pytest.raises(DataError, match="not what it was.*--fresh"):
+        trainer.checkpointing.restore(trainer)
+
+
+def test_a_best_metric_that_is_not_measured_loses_no_step(toy) -> None:
+    """The names there are are listed; the run goes on with one of them."""
+    with pytest.raises(ConfigError, match=r"best_metric=bleu .*: loss, accuracy\."):
+        toy.trainer(trainer={"best_metric": "bleu"}).run()
+    trainer = toy.trainer(trainer={"best_metric": "accuracy"})
+
+    assert trainer.checkpointing.restore(trainer)
+    assert 11 == trainer.progress.step
 
 
 def test_a_torn_line_of_metrics_is_dropped(toy) -> None:

@@ -82,9 +82,9 @@ class ConfigCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Add the tables after the options."""
         super().format_epilog(ctx, formatter)
-        given, _, _ = self.make_parser(ctx).parse_args(args=list(ctx.meta.get(__name__, [])))
-        options = {kind: given.get(kind) for kind in COMPONENT_SECTIONS}
-        config_file, overrides = sort_words(given.get("words") or ())
+        given = self.make_context(ctx.info_name, list(ctx.meta.get(__name__, [])), resilient_parsing=True).params
+        options = {kind: given[kind] for kind in COMPONENT_SECTIONS}
+        config_file, overrides = sort_words(given["words"] or ())
         if config_file or overrides or any(options.values()):
             tables = component_help(discover(), config_file=config_file, overrides=overrides, **options)
             formatter.write(f"\n{tables}")

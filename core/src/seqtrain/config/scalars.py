@@ -19,8 +19,8 @@ def read_int(text: str) -> int:
     Raises:
         ValueError: it is none.
     """
-    if _INT.fullmatch(text):
-        return int(text)
+    with suppress(ValueError):
+        return _read_plain_int(text)
     if _SHORT_INT.fullmatch(text):  # computed on digits, as floats are not exact
         mantissa, _, exponent = text.lower().partition("e")
         whole, _, fraction = mantissa.partition(".")
@@ -58,7 +58,13 @@ def read_bool(text: str) -> bool:
 
 def read_any(text: str) -> int | float | bool | str:
     """Read a text where no type is known: a number or boolean if it looks like one, else itself."""
-    for read in (read_int, read_float, read_bool):
+    for read in (_read_plain_int, read_float, read_bool):  # 1e6 is a float here
         with suppress(ValueError):
             return read(text)
     return text
+
+
+def _read_plain_int(text: str) -> int:
+    if not _INT.fullmatch(text):
+        raise ValueError(text)
+    return int(text)

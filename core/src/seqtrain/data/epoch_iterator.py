@@ -10,6 +10,7 @@ import numpy as np
 from seqtrain.batch import Batch
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.prefetch import prefetched
+from seqtrain.errors import DataError
 from seqtrain.protocols import Dataset
 
 
@@ -42,6 +43,23 @@ class EpochIterator:
         self._seed = seed
         self._prefetch = prefetch
         self._planned: tuple[int, EpochPlan] | None = None
+
+    def state_dict(self) -> dict[str, str]:
+        """Return what the order depends on besides the configuration: the data."""
+        return {"fingerprint": self.dataset.fingerprint}
+
+    def load_state_dict(self, state: dict[str, str]) -> None:
+        """
+        Check that a position in this order means what it meant when it was saved.
+
+        Raises:
+            DataError: the training data has changed since.
+        """
+        if state["fingerprint"] != self.dataset.fingerprint:
+            raise DataError(
+                "The training data is not what it was when this run was started, so the run cannot go on where it "
+                "stopped. Put the old files back, or start over with --fresh (the old run is kept aside)."
+            )
 
     def plan(self, epoch: int) -> EpochPlan:
         """Return the plan of an epoch; the last one asked for is kept."""

@@ -221,5 +221,6 @@ def _runs(lengths: IntArray, counts: IntArray) -> Iterator[tuple[int, int]]:
 def _over_budget(dataset: Dataset, index: int, length: int, limits: BatchLimits) -> str:
     return (
         f"{dataset.describe(index)} has {length} tokens, but a batch may hold only "
-        f"data.max_tokens={limits.max_tokens}. Set data.max_tokens={length} or more, or have long lines cut or left out (task.max_length, task.too_long)."
+        f"data.max_tokens={limits.max_tokens}. Set data.max_tokens={length} or more, "
+        "or have long lines cut or left out (task.max_length, task.too_long)."
     )

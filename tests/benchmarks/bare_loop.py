@@ -1,0 +1,62 @@
+"""
+The loop that anybody would write in plain PyTorch: what `seqtrain train` is measured against.
+
+The same model, batches, loss and optimizer as a run's, without anything that seqtrain's Trainer does around them.
+
+    python tests/benchmarks/bare_loop.py RUN STEPS       RUN: a run folder, for its config.yaml and its task/
+
+Prints target tokens per second over the steps after the tenth.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from seqtrain.build import build_component, build_task, cache_folder
+from seqtrain.config.resolve import resolve
+from seqtrain.data.plan import BatchLimits, plan_epoch
+from seqtrain.host.discovery import discover
+from seqtrain.run_folder import RunFolder
+
+WARM_UP = 10  # steps before the clock starts
+
+
+def main(run: Path, steps: int) -> float:
+    """Train from scratch for some steps, with the settings of a run; return target tokens per second."""
+    folder, registry = RunFolder(run), discover()
+    config = resolve(registry, config_file=folder.config).config
+    task = build_task(config, registry)
+    task.load(folder.task, cache_folder(config))
+    data = task.dataset("train")
+    limits = BatchLimits(max_tokens=config.data.max_tokens, max_sentences=config.data.max_sentences)
+    plan = plan_epoch(data, limits, seed=config.data.seed, epoch=1)
+    torch.manual_seed(config.trainer.seed)
+    model = build_component(registry, config.model, spec=task.model_spec)
+    criterion = build_component(registry, config.criterion, spec=task.model_spec)
+    optimizer = build_component(registry, config.optimizer, parameters=model.parameters())
+    factor = build_component(registry, config.lr_scheduler, total_steps=steps)
+    base_lr = optimizer.param_groups[0]["lr"]
+
+    model.train()
+    tokens, started = 0, 0.0
+    for step in range(1, steps + 1):
+        if step == WARM_UP + 1:
+            tokens, started = 0, time.perf_counter()
+        sample = data.collate(plan.examples((step - 1) % plan.num_micro_batches))
+        optimizer.zero_grad()
+        loss, sample_size, _ = criterion(model, sample)
+        (loss / sample_size).backward()
+        if config.trainer.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.trainer.clip_norm)
+        optimizer.param_groups[0]["lr"] = base_lr * factor(step)
+        optimizer.step()
+        tokens += sample_size
+    return tokens / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    print(f"{main(Path(sys.argv[1]), int(sys.argv[2])):.1f}")
