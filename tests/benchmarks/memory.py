@@ -39,7 +39,8 @@ def write_corpus(prefix: Path, pairs: int) -> None:
                 drawn = rng.choices(words, weights, k=BLOCK * 17)
                 cut = sorted(rng.sample(range(1, len(drawn)), BLOCK - 1))
                 file.writelines(
-                    " ".join(drawn[start:stop]) + "\n" for start, stop in zip([0, *cut], [*cut, len(drawn)], strict=True)
+                    " ".join(drawn[start:stop]) + "\n"
+                    for start, stop in zip([0, *cut], [*cut, len(drawn)], strict=True)
                 )
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
+
 from seqtrain.host.discovery import discover
 from seqtrain.host.installed import Plugin
 from seqtrain.host.registry import Registry

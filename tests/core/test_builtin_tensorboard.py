@@ -4,6 +4,7 @@ import warnings
 from types import SimpleNamespace
 
 import pytest
+
 from seqtrain.builtin.config import TensorBoardConfig
 from seqtrain.builtin.tensorboard import TensorBoard
 from seqtrain.host.hooks import RunHooks

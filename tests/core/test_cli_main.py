@@ -8,6 +8,7 @@ import sys
 
 import click
 import pytest
+
 from seqtrain import errors
 from seqtrain.cli import main as cli
 from seqtrain.cli.main import main

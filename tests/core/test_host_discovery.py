@@ -4,6 +4,7 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+
 from seqtrain.host.discovery import discover
 
 HEADER = "from seqtrain.plugin import Component, hookimpl\n"

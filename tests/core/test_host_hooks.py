@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.hooks import RunHooks
 from seqtrain.plugin import hookimpl

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+
 from seqtrain.errors import PluginError
 from seqtrain.host.discovery import discover
 from seqtrain.host.installed import Plugin

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from seqtrain.errors import ConfigError, TrainingError
-from seqtrain.protocols import IncrementalModel
 from torch import nn
 
+from seqtrain.errors import ConfigError, TrainingError
+from seqtrain.protocols import IncrementalModel
 from seqtrain_translation.decoding import Hypothesis, Sources, beam_search
 from seqtrain_translation.generation_config import GenerationConfig
 

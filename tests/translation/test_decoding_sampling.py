@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from seqtrain.errors import ConfigError
 from torch import nn
 
+from seqtrain.errors import ConfigError
 from seqtrain_translation.decoding import Decoder, Hypothesis, Sources
 from seqtrain_translation.decoding.sampling import keep_top_k, keep_top_p
 from seqtrain_translation.generation_config import GenerationConfig

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from seqtrain.batch import Batch
-from seqtrain.errors import TrainingError
 from torch import nn
 
+from seqtrain.batch import Batch
+from seqtrain.errors import TrainingError
 from seqtrain_translation.decoding import score_references
 
 PAD, EOS = 0, 2

@@ -8,8 +8,8 @@ from dataclasses import fields
 
 import pytest
 import torch
-from seqtrain.config.option import option_of
 
+from seqtrain.config.option import option_of
 from seqtrain_translation.decoding import length_limits
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig

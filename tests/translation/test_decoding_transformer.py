@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
+
 from seqtrain.protocols import ModelSpec
 from seqtrain_transformer.config import TransformerConfig
 from seqtrain_transformer.transformer import Transformer
-from torch import nn
-
 from seqtrain_translation.decoding import Hypothesis, Sources, beam_search
 from seqtrain_translation.generation_config import GenerationConfig
 

@@ -7,8 +7,8 @@ import logging
 import pytest
 import sacrebleu
 from sacrebleu.metrics.bleu import BLEU
-from seqtrain.errors import DataError
 
+from seqtrain.errors import DataError
 from seqtrain_translation.scoring import score_translations
 from seqtrain_translation.scoring_config import ScoringConfig
 

@@ -72,7 +72,11 @@ class RunFolder:
 
     def exists_run(self) -> bool:
         """Say whether a run was started here before."""
-        return self.config.exists() or any(self.checkpoints.glob("step-*"))
+        return self.config.exists() or self.has_checkpoints()
+
+    def has_checkpoints(self) -> bool:
+        """Say whether anything was learned here, damaged or not."""
+        return any(self.checkpoints.glob("step-*"))
 
     def require_run(self) -> None:
         """Raise `CheckpointError` unless a run was started here."""
@@ -144,15 +148,28 @@ class RunFolder:
             UsageError: another process trains here.
             CheckpointError: it cannot be renamed.
         """
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.old-{number}")).exists():
-            number += 1
+        aside = _old_name(self.path)
         with self.lock():
             try:
                 self.path.rename(aside)
             except OSError as error:
                 raise self._not_writable(error) from error
         return aside
+
+    def set_task_aside(self) -> None:
+        """
+        Rename what the task has prepared, if anything, to task.old-N.
+
+        Raises:
+            CheckpointError: it cannot be renamed.
+        """
+        if not any(self.task.iterdir()):
+            return
+        try:
+            self.task.rename(_old_name(self.task))
+            self.task.mkdir()
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def write_config(self, text: str) -> None:
         """Write config.yaml."""
@@ -193,6 +210,14 @@ class RunFolder:
             f"Cannot write in the run's folder {self.path}: {describe(error, self.path)}. "
             "Make room or make it writable, or choose another --run-dir."
         )
+
+
+def _old_name(path: Path) -> Path:
+    """Return NAME.old-N, the first N that is free."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
+        number += 1
+    return aside
 
 
 def _owner(lock: Path) -> str:

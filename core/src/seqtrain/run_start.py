@@ -15,6 +15,8 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError
 from seqtrain.host.registry import Registry
+from seqtrain.logs import start_logging
+from seqtrain.progress_bar import ProgressBar
 from seqtrain.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -39,9 +41,12 @@ class RunRequest:
 
 
 @contextmanager
-def open_run(request: RunRequest, registry: Registry) -> Iterator[RunFolder]:
+def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolder, ProgressBar]]:
     """
-    Hold a run folder for this process, with its configuration written.
+    Hold a run folder for this process, with its configuration written, and log into it.
+
+    Returns:
+        The folder, and the progress bar that shares the terminal with the log.
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
@@ -49,18 +54,19 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[RunFolder]:
         CheckpointError: it cannot be written.
     """
     folder = RunFolder(request.run_dir)
-    if request.fresh and folder.exists_run():
-        aside = folder.set_aside()
-        logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)
+    aside = folder.set_aside() if request.fresh and folder.exists_run() else None
     folder.create()
     with folder.lock():
+        logged = request.config.logging
+        progress_bar = start_logging(logged.level, logged.progress, folder.train_log)
+        if aside is not None:
+            logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)
         if folder.exists_run():
             refuse_changes(folder, request.config, registry, accept=request.accept_changes)
         folder.write_config(to_yaml(request.config))
-        folder.write_environment(
-            command=sys.argv, plugins={str(plugin.distribution): str(plugin.version) for plugin in registry.plugins}
-        )
-        yield folder
+        plugins = {str(plugin.distribution): str(plugin.version) for plugin in registry.plugins if plugin.usable}
+        folder.write_environment(command=sys.argv, plugins=plugins)
+        yield folder, progress_bar
 
 
 def refuse_changes(folder: RunFolder, config: RunConfig, registry: Registry, *, accept: bool) -> None:
@@ -68,6 +74,9 @@ def refuse_changes(folder: RunFolder, config: RunConfig, registry: Registry, *, 
     started_with = resolve(registry, config_file=folder.config).config
     changed = [each for each in differences(started_with, config) if not each.may_change]
     if not changed:
+        return
+    if not folder.has_checkpoints():  # a start that failed for its settings must not stand in the way of better ones
+        folder.set_task_aside()
         return
     listed = "\n".join(f"  {each.key}: {each.old} in the run, {each.new} now" for each in changed)
     if accept:

@@ -9,7 +9,6 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
 from seqtrain.limits import has_limit
-from seqtrain.logs import start_logging
 from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run
@@ -22,8 +21,7 @@ logger = logging.getLogger(__name__)
 def main(request: RunRequest, registry: Registry) -> Results:
     """Build the parts, restore the newest checkpoint, train, and measure what came out."""
     config = request.config
-    with open_run(request, registry) as folder:
-        progress_bar = start_logging(config.logging.level, config.logging.progress, folder.train_log)
+    with open_run(request, registry) as (folder, progress_bar):
         trainer = build_trainer(config, registry, folder, progress_bar)
         resumed = trainer.checkpointing.restore(trainer)
         describe_run(trainer, folder, resumed=resumed)

@@ -99,7 +99,8 @@ class Translator:
         )
 
     def _read(self, hypothesis: Hypothesis) -> Translation:
-        return Translation(self._target.decode(hypothesis.tokens), hypothesis.score)
+        text = self._target.decode(hypothesis.tokens)
+        return Translation(text.replace("\n", " "), hypothesis.score)  # bytes can spell a line end; this is one line
 
 
 def _similar_lengths(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:

@@ -92,6 +92,27 @@ class EverythingConfig:
     generation: Generation | None = option(None, help="h")
     number_or_word: int | str = option(1, help="h")
     anything: Any = option(None, help="h")
+    settings: dict[str, Any] = option(default_factory=lambda: {"a": {"b": 1}}, help="h")
+    splits: dict[str, Split] = option(default_factory=dict, help="h")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeedyConfig:
+    """What must be set."""
+
+    tokenizer: Selection = option(component="tokenizer", help="how text becomes tokens")
+    other: Selection = option("char", component="tokenizer", help="another")
+    generation: Generation = option(help="decoding")
+    size: int = option(help="size")
+    upper: float = option(0.5, help="h", le=1)
+    below: float = option(0.5, help="h", lt=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrangeConfig:
+    """Of a type that has no text form."""
+
+    numbers: set[int] = option(default_factory=set, help="h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +197,8 @@ COMPONENTS = (
     part("model", "transformer", "TransformerConfig", presets="acme_parts:presets.yaml"),
     part("model", "lstm", "LSTMConfig"),
     part("model", "everything", "EverythingConfig"),
+    part("model", "needy", "NeedyConfig"),
+    part("model", "strange", "StrangeConfig"),
     part("criterion", "nll", None),
     part("optimizer", "adam", "AdamConfig"),
     part("lr_scheduler", "fixed", "FixedConfig"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqtrain.config.resolve import Resolved, resolve
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.registry import Registry
 
 Resolve = Callable[..., Resolved]
@@ -18,7 +18,10 @@ Resolve = Callable[..., Resolved]
 def problems(resolve_text: Resolve, *overrides: str, **options: str) -> list[str]:
     with pytest.raises(ConfigError) as error:
         resolve_text(*overrides, **options)
-    return [re.sub(r"[^ ]*/train.yaml", "train.yaml", line) for line in str(error.value).splitlines()]
+    text = re.sub(r"[^ \n]*/train.yaml", "train.yaml", str(error.value))
+    heading, *listed = text.split("\n  ")
+    assert not listed or heading == f"{len(listed)} problems in the configuration:"
+    return listed or [heading]
 
 
 def test_every_problem_is_reported_with_its_place(resolved: Resolve) -> None:
@@ -117,6 +120,9 @@ def test_a_bad_argument_says_what_was_allowed(resolved: Resolve, argument: str, 
         ("number_or_word=[]", "expected int or str, got a list"),
         ("generation.beam=0", "expected int, hypotheses, >= 1, got '0'"),
         ("generation=5", "expected map of fields (beam, lenpen) or null, got '5'"),
+        ("splits={a: {weight: 2}, b: 5}", "model.splits.a.path: is required: file"),
+        ("splits={a: 5}", "model.splits.a: expected map of fields (path, weight), got '5'"),
+        ("splits=5", "expected map of map of fields (path, weight), got '5'"),
         ("count=" + "9" * 5000, "expected int, >= 0"),
         ("count=1e-3", "expected int, >= 0, got '1e-3'"),
         ("ratio=1e999", "expected float, got '1e999'"),
@@ -124,13 +130,25 @@ def test_a_bad_argument_says_what_was_allowed(resolved: Resolve, argument: str, 
 )
 def test_a_wrong_type_says_what_was_expected(resolved: Resolve, argument: str, message: str) -> None:
     """For every kind of type."""
-    (found,) = problems(resolved, "model.name=everything", f"model.{argument}")
+    found = problems(resolved, "model.name=everything", f"model.{argument}")
 
-    assert message in found
+    assert any(message in each for each in found)
 
 
 def test_a_missing_required_field_is_named(resolved: Resolve) -> None:
-    """With its meaning."""
+    """With its meaning; null is no substitute."""
+    assert problems(resolved, model="needy") == [
+        "model.tokenizer: is required: how text becomes tokens",
+        "model.generation: is required: decoding",
+        "model.size: is required: size",
+    ]
+    needy = ("model.generation={}", "model.size=1")
+    assert problems(resolved, "model.tokenizer.name=bpe", "model.other=null", *needy, model="needy") == [
+        "argument model.other=null: expected fields, as in model.other.name=NAME"
+    ]
+    assert problems(resolved, "model.tokenizer=null", *needy, model="needy") == [
+        "model.tokenizer: is required: how text becomes tokens"
+    ]
     assert problems(resolved, "task.corpora=[{weight: 2}]") == ["task.corpora[0].path: is required: file"]
 
 
@@ -139,10 +157,25 @@ def test_a_dataclass_that_refuses_its_values_is_named_by_its_section(resolved: R
     assert problems(resolved, "model.heads=3") == ["model: hidden_dim (64) must be a multiple of heads (3)"]
 
 
+def test_what_follows_from_another_problem_is_not_reported(resolved: Resolve) -> None:
+    """A config with a misspelled or wrong field is not made, so it has nothing to say of its other fields."""
+    (found,) = problems(resolved, "model.heads=3", "model.hidden_dmi=63")
+    assert "hidden_dmi" in found
+    (found,) = problems(resolved, "model.heads=3", "model.share=yes")
+    assert "share" in found
+
+
 def test_fields_without_a_component_are_refused(registry: Registry) -> None:
     """Nobody can know what they mean."""
     with pytest.raises(ConfigError, match=r"argument model.x=1: .*set model.name too: which model do these"):
         resolve(registry, task="bare", overrides=["model.x=1"])
+
+
+def test_a_type_that_cannot_be_written_is_the_plugins_fault(resolved: Resolve) -> None:
+    """Its default may be used all the same."""
+    assert resolved(model="strange").config.model.config.numbers == set()
+    with pytest.raises(PluginError, match="a configuration cannot express"):
+        resolved("model.numbers=5", model="strange")
 
 
 def test_a_component_without_settings_has_no_fields(resolved: Resolve) -> None:
@@ -187,7 +220,9 @@ def test_a_file_that_is_not_utf8_is_refused(registry: Registry, tmp_path: Path) 
 
 def test_a_file_that_cannot_be_read_is_reported_with_the_bad_arguments(registry: Registry, tmp_path: Path) -> None:
     """Both are known before anything else is."""
-    with pytest.raises(ConfigError, match=r"argument x: expected KEY=VALUE.*\n.*none.yaml: cannot be read: No such file"):
+    with pytest.raises(
+        ConfigError, match=r"argument x: expected KEY=VALUE.*\n  .*none.yaml: cannot be read: No such file"
+    ):
         resolve(registry, config_file=tmp_path / "none.yaml", overrides=["x"])
     with pytest.raises(ConfigError, match="Is a directory"):
         resolve(registry, config_file=tmp_path)

@@ -51,12 +51,16 @@ def test_every_kind_of_type_has_a_name(registry: Registry) -> None:
         "numbers": ("list of int", "[1, 2]"),
         "betas": ("[float, float]", "[0.9, 0.98]"),
         "weights": ("map of float", "{}"),
+        "every": ("fields:", ""),
         "every.steps": ("int or null", "10"),
         "every.epochs": ("int or null", "null"),
+        "generation": ("fields:", ""),
         "generation.beam": ("int", "5"),
         "generation.lenpen": ("float", "1.0"),
         "number_or_word": ("int or str", "1"),
         "anything": ("any", "null"),
+        "settings": ("map of any", "{'a': {'b': 1}}"),
+        "splits": ("map of map of fields (path, weight)", "{}"),
     }
 
 
@@ -76,6 +80,8 @@ def test_ranges_are_written_as_intervals(registry: Registry) -> None:
     assert row(describe(module.TransformerConfig), "dropout").range == "in [0, 1)"
     assert row(describe(module.EMAConfig), "decay").range == "in (0, 1)"
     assert row(describe(module.AdamConfig), "lr").range == "> 0"
+    assert row(describe(module.NeedyConfig), "upper").range == "<= 1"
+    assert row(describe(module.NeedyConfig), "below").range == "< 1"
 
 
 def test_every_field_of_core_has_a_help_text() -> None:

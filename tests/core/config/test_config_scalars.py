@@ -20,7 +20,17 @@ Resolve = Callable[..., Resolved]
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5", 5), ("-5", -5), ("+5", 5), ("007", 7), ("1_000", 1000), ("1e3", 1000), ("2.5e3", 2500), ("1E+2", 100), ("0e0", 0)],
+    [
+        ("5", 5),
+        ("-5", -5),
+        ("+5", 5),
+        ("007", 7),
+        ("1_000", 1000),
+        ("1e3", 1000),
+        ("2.5e3", 2500),
+        ("1E+2", 100),
+        ("0e0", 0),
+    ],
 )
 def test_whole_numbers(text: str, value: int) -> None:
     """Decimal digits, `_` between them, and powers of ten that come out whole."""
@@ -34,7 +44,9 @@ def test_power_forms_are_exact() -> None:
     assert read_int("-1.25e20") == -125 * 10**18
 
 
-@pytest.mark.parametrize("text", ["", " 5", "1.0", "1.5e0", "1e-3", "1e999999", "0x1F", "_1", "1__0", "true", "٣", "5\n", "12:30"])
+@pytest.mark.parametrize(
+    "text", ["", " 5", "1.0", "1.5e0", "1e-3", "1e999999", "0x1F", "_1", "1__0", "true", "٣", "5\n", "12:30"]
+)
 def test_what_is_no_whole_number(text: str) -> None:
     """No hexadecimal, no times of day, no other scripts' digits; and nothing that takes forever."""
     with pytest.raises(ValueError):
@@ -43,7 +55,16 @@ def test_what_is_no_whole_number(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-3", 0.001), ("1", 1.0), (".5", 0.5), ("5.", 5.0), ("-1.5E+2", -150.0), ("inf", math.inf), ("-.inf", -math.inf), ("1_0.5", 10.5)],
+    [
+        ("1e-3", 0.001),
+        ("1", 1.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("-1.5E+2", -150.0),
+        ("inf", math.inf),
+        ("-.inf", -math.inf),
+        ("1_0.5", 10.5),
+    ],
 )
 def test_numbers(text: str, value: float) -> None:
     """Every usual form, 1e-3 and infinity included."""
@@ -86,10 +107,14 @@ def test_floats_survive(number: float) -> None:
 
 
 def everything(resolved: Resolve, field: str, text: str) -> Any:
-    return getattr(resolved("model.name=everything", f"model.{field}={text}").config.model.config, field.partition(".")[0])
+    return getattr(
+        resolved("model.name=everything", f"model.{field}={text}").config.model.config, field.partition(".")[0]
+    )
 
 
-@pytest.mark.parametrize("text", ["no", "007", "1.10", "1e-3", "true", "12:30:45", "@@ ", "a=b", "  x", "a: b", "a # b", "*", "'", "%", "é"])
+@pytest.mark.parametrize(
+    "text", ["no", "007", "1.10", "1e-3", "true", "12:30:45", "@@ ", "a=b", "  x", "a: b", "a # b", "*", "'", "%", "é"]
+)
 def test_a_text_field_takes_the_text_as_it_is(resolved: Resolve, text: str) -> None:
     """Spaces, further equals signs and all."""
     assert everything(resolved, "word", text) == text
@@ -110,7 +135,10 @@ def test_null_needs_an_optional_field_and_no_quotes(resolved: Resolve) -> None:
     assert everything(resolved, "maybe_word", '"null"') == "null"
     assert everything(resolved, "maybe_word", "") == ""
     assert everything(resolved, "word", "'[a]'") == "[a]"
-    assert resolved(yaml="model: {name: everything, maybe_word: 'null', word: ''}").config.model.config.maybe_word == "null"
+    assert (
+        resolved(yaml="model: {name: everything, maybe_word: 'null', word: ''}").config.model.config.maybe_word
+        == "null"
+    )
     assert resolved(yaml="model: {name: everything, maybe_word: }").config.model.config.maybe_word is None
 
 
@@ -152,5 +180,7 @@ def test_an_optional_config_is_made_when_something_is_set(resolved: Resolve) -> 
     """And is None again after null."""
     assert everything(resolved, "generation", "null") is None
     assert everything(resolved, "generation.lenpen", "2").beam == 5
-    again = resolved("model.name=everything", "model.generation.beam=3", "model.generation=null", "model.generation.lenpen=2")
+    again = resolved(
+        "model.name=everything", "model.generation.beam=3", "model.generation=null", "model.generation.lenpen=2"
+    )
     assert again.config.model.config.generation.beam == 5

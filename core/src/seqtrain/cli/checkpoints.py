@@ -82,7 +82,7 @@ def average_command(run: Path, names: tuple[str, ...], last: int | None, best: i
 
     The result lies beside them and can be named wherever a checkpoint can.
     """
-    from seqtrain.checkpoint.average import average  # noqa: PLC0415 - imports torch
+    from seqtrain.checkpoint.average import average
 
     if sum((bool(names), last is not None, best is not None)) != 1:
         raise UsageError("Say which checkpoints to average: either --last N, or --best N, or their names.")

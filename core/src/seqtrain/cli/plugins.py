@@ -54,7 +54,7 @@ def show(name: str, as_json: bool) -> None:
     registry = discover()
     named = [plugin for plugin in registry.plugins if plugin.id == name]
     if not named:
-        from seqtrain.cli.component_page import show_component  # noqa: PLC0415 - half of the time that `list` takes
+        from seqtrain.cli.component_page import show_component  # half of the time that `list` takes
 
         show_component(_find(registry, name), as_json=as_json)
     elif as_json:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 import click
 
@@ -84,13 +85,14 @@ def predict(
 
     KEY=VALUE changes settings for this time, such as task.generation.beam=1.
     """
-    source = sys.stdin.buffer if input_file is None else _open(input_file, "rb")
-    trained = _load(run, overrides, checkpoints)
-    sink = sys.stdout.buffer if output_file is None else _open(output_file, "wb")
-    with sink:
-        for prediction in trained.task.predict(trained.models, _lines(source, str(input_file or "stdin"))):
-            sink.write(prediction.encode() + b"\n")
-            sink.flush()
+    if input_file is not None and output_file is not None and input_file.resolve() == output_file.resolve():
+        raise UsageError(f"--input and --output are both {input_file}, which would be lost. Choose another --output.")
+    with _open(input_file, "rb", sys.stdin) as source:
+        trained = _load(run, overrides, checkpoints)
+        with _open(output_file, "wb", sys.stdout) as sink:
+            for prediction in trained.task.predict(trained.models, _lines(source, str(input_file or "stdin"))):
+                sink.write(prediction.encode() + b"\n")
+                sink.flush()
 
 
 def _load(run: Path, overrides: Sequence[str], checkpoints: Sequence[str]) -> TrainedRun:
@@ -122,8 +124,11 @@ def _lines(source: BinaryIO, name: str) -> Iterator[str]:
             ) from error
 
 
-def _open(path: Path, mode: str) -> Any:
+def _open(path: Path | None, mode: str, standard: TextIO) -> AbstractContextManager[BinaryIO]:
+    """Open a file, or take a standard stream, which is left open."""
+    if path is None:
+        return nullcontext(standard.buffer)
     try:
-        return path.open(mode)
+        return cast("BinaryIO", path.open(mode))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}. Check --input and --output.") from error

@@ -87,17 +87,18 @@ def type_name(annotation: Any, option: Option | None = None) -> str:
 
 
 def _name(annotation: Any) -> str:
+    choices: list[object] = []
     if get_origin(annotation) is Literal:
-        return " | ".join(map(str, get_args(annotation)))
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return " | ".join(enum_text(member) for member in annotation)
-    if is_list(annotation):
-        arguments = get_args(annotation)
-        if len(arguments) > 1 and ... not in arguments:
-            return f"[{', '.join(type_name(each) for each in arguments)}]"
-        return f"list of {type_name(item_type(annotation))}"
+        choices = list(get_args(annotation))
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        choices = [enum_text(member) for member in annotation]
+    if choices:
+        return " | ".join(map(str, choices))
     if is_map(annotation):
         return f"map of {type_name(item_type(annotation))}"
+    if is_list(annotation):
+        items = [type_name(each) for each in get_args(annotation) if each is not ...]
+        return f"[{', '.join(items)}]" if len(items) > 1 else f"list of {items[0] if items else 'any'}"
     if isinstance(annotation, type) and is_dataclass(annotation):
         return f"map of fields ({', '.join(field_types(annotation))})"
     return _NAMES.get(annotation) or str(getattr(annotation, "__name__", annotation))

@@ -75,7 +75,7 @@ class Converter:
             elif each.init and each.default is MISSING and each.default_factory is MISSING:
                 self.problems.add("", name, f"is required: {option_of(config_type, each.name).help or 'set it'}")
                 values[each.name] = INVALID
-        if INVALID in values.values():
+        if INVALID in values.values() or self.problems.concern(key):
             return INVALID
         try:
             return config_type(**values)
@@ -120,8 +120,6 @@ class Converter:
 
     def member(self, key: str, annotation: Any, node: Node) -> Any:
         """Convert by a type without alternatives; INVALID alone says that the node has another shape."""
-        if isinstance(node, Value):
-            return node.value
         config_type = config_type_in(annotation)
         if config_type is not None:
             return self.config(key, config_type, node) if isinstance(node, MapNode) else INVALID
@@ -203,7 +201,8 @@ def _read_anything(node: Node) -> Any:
         return [_read_anything(each) for each in node.items]
     if isinstance(node, MapNode):
         return {name: _read_anything(each) for name, each in node.entries.items()}
-    return node.value if isinstance(node, Value) else INVALID
+    assert isinstance(node, Value)
+    return node.value
 
 
 def _shown(node: Node) -> str:

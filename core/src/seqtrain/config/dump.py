@@ -25,7 +25,7 @@ _COMMENT_COLUMN = 44
 
 def to_yaml(config: RunConfig) -> str:
     """Write a configuration as YAML; resolving that file gives an equal configuration."""
-    return yaml.dump(to_tree(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_NO_WRAPPING)
+    return yaml.dump(_escaped(to_tree(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_NO_WRAPPING)
 
 
 def to_annotated_yaml(resolved: Resolved) -> str:
@@ -47,19 +47,27 @@ def _leaf_lines(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key.value}", key.start_mark.line
 
 
+def _escaped(value: Any) -> Any:
+    """Keep every text from being interpolated when it is read back; keys never are."""
+    if isinstance(value, dict):
+        return {key: _escaped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    return escape(value) if isinstance(value, str) else value
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists on one line and never an alias, and puts into quotes what is not to be read as anything else."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class's signature
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    escaped = escape(text)
     looks_otherwise = text in NULL_TEXTS or not isinstance(read_any(text), str)
     # Double quotes keep a text on one line, whatever is in it.
     style = '"' if not text.isprintable() else "'" if looks_otherwise else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", escaped, style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.Node:

@@ -20,7 +20,7 @@ class Row:
 
     Args:
         key: its dotted key.
-        type: what a value may be, such as "int" or "fp32 | bf16".
+        type: what a value may be, such as "int" or "fp32 | bf16"; "fields:" where those follow in rows of their own.
         default: as it would be written; "required" where there is none.
         unit: what a number counts, or nothing.
         range: the bounds of a number, or nothing.
@@ -54,6 +54,7 @@ def describe(config_type: type, prefix: str = "", defaults: Any = None) -> list[
         described = option_of(config_type, each.name)
         nested = config_type_in(types[each.name])
         if nested is not None and described.component is None:
+            rows.append(Row(key=key, type="fields:", default="", unit="", range="", help=described.help))
             rows += describe(nested, key, default if is_dataclass(default) else None)
             continue
         rows.append(

@@ -87,6 +87,9 @@ class _Interpolator:
             return node
         if not isinstance(node, Scalar):
             return self.resolve(node, texts[name], key)
+        unresolved = Value(value=None)  # nothing is said of its type, and what it is for will not be made
+        if self.problems.concern(key):
+            return unresolved
         from omegaconf import OmegaConf  # noqa: PLC0415
         from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
 
@@ -95,10 +98,7 @@ class _Interpolator:
             value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
         except OmegaConfBaseException as error:
             self._refuse(node, key, str(error))
-            return node
-        except RecursionError:
-            self._refuse(node, key, "it leads back to itself")
-            return node
+            return unresolved
         return from_plain(value, node.place)
 
     def _is_well_formed(self, node: Scalar, key: str) -> bool:

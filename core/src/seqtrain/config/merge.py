@@ -75,6 +75,21 @@ class Merger:
             defaults: an instance whose values are the defaults, instead of the dataclass's own.
         """
         known = field_types(config_type)
+        given, unset = self._given(key, config_type, layers, owner)
+        entries = {}
+        for each in fields(config_type):
+            if each.name in known:
+                default = _default(each, None if each.name in unset else defaults)
+                described = option_of(config_type, each.name)
+                name = f"{key}.{each.name}"
+                entries[each.name] = self.value(name, known[each.name], described, given[each.name], default)
+        return _map_of(entries, layers[-1].place if layers else "default")
+
+    def _given(
+        self, key: str, config_type: type, layers: Sequence[MapNode], owner: str
+    ) -> tuple[dict[str, list[Node]], set[str]]:
+        """Collect what was written for each field, and the fields that another one has unset on the way."""
+        known = field_types(config_type)
         given: dict[str, list[Node]] = {name: [] for name in known}
         unset: set[str] = set()
         for layer in layers:
@@ -88,16 +103,7 @@ class Merger:
                     others = {each for each in option_of(config_type, name).excludes if each not in layer.entries}
                     unset |= others
                     given.update((each, []) for each in others)
-
-        entries = {}
-        for each in fields(config_type):
-            if each.name in known:
-                default = _default(each, None if each.name in unset else defaults)
-                described = option_of(config_type, each.name)
-                entries[each.name] = self.value(
-                    f"{key}.{each.name}", known[each.name], described, given[each.name], default
-                )
-        return _map_of(entries, layers[-1].place if layers else "default")
+        return given, unset
 
     def value(self, key: str, annotation: Any, option: Option, nodes: Sequence[Node], default: Any) -> Node | None:
         """Merge what was written for one field; None means that nothing was, and that there is no default."""

@@ -36,7 +36,7 @@ class Option:
     excludes: tuple[str, ...] = ()
 
 
-def option(
+def option(  # noqa: PLR0913 - one for each thing there is to say
     default: Any = MISSING,
     *,
     default_factory: Any = MISSING,

@@ -17,6 +17,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.messages: list[str] = []
+        self.keys: list[str] = []
         self.plugin_messages: list[str] = []
 
     def add(self, place: str, key: str, what: str) -> None:
@@ -28,9 +29,14 @@ class Problems:
             key: the setting, such as "model.dropout"; left out where the place names it already.
             what: what is wrong, and what was allowed.
         """
+        self.keys.append(key)
         if place.startswith(f"argument {key}="):
             key = ""
         _append(self.messages, ": ".join(part for part in (place, key, what) if part))
+
+    def concern(self, section: str) -> bool:
+        """Say whether something is wrong within a section, so that what else it says may only follow from that."""
+        return any(key == section or key.startswith(f"{section}.") for key in self.keys)
 
     def add_plugin_error(self, place: str, error: PluginError) -> None:
         """Add what the registry said about a component."""
@@ -45,9 +51,15 @@ class Problems:
             PluginError: only plugins are at fault.
         """
         if self.messages:
-            raise ConfigError("\n".join(self.messages + self.plugin_messages))
+            raise ConfigError(_listed(self.messages + self.plugin_messages))
         if self.plugin_messages:
-            raise PluginError("\n".join(self.plugin_messages))
+            raise PluginError(_listed(self.plugin_messages))
+
+
+def _listed(messages: list[str]) -> str:
+    if len(messages) == 1:
+        return messages[0]
+    return "\n  ".join([f"{len(messages)} problems in the configuration:", *messages])
 
 
 def _append(messages: list[str], message: str) -> None:

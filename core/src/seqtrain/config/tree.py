@@ -36,11 +36,6 @@ class Value:
     value: Any
     place: str = "default"
 
-    @property
-    def is_null(self) -> bool:
-        """Whether it is None."""
-        return self.value is None
-
 
 @dataclass(frozen=True, kw_only=True)
 class ListNode:
@@ -98,7 +93,7 @@ Node: TypeAlias = Scalar | Value | ListNode | MapNode | SelectionNode
 
 def is_null(node: Node) -> bool:
     """Say whether a node means "no value"."""
-    return isinstance(node, (Scalar, Value)) and node.is_null
+    return isinstance(node, Scalar) and node.is_null
 
 
 def from_plain(value: Any, place: str) -> Node:

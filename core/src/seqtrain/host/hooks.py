@@ -61,7 +61,7 @@ class RunHooks:
         for each in self._calls[hook]:
             try:
                 each.function(**{name: arguments[name] for name in each.arguments})
-            except Exception as error:  # noqa: PERF203 - each one is guarded
+            except Exception as error:
                 if hook in _NEVER_RAISES:
                     logger.warning("%s failed in %s", each.owner, hook, exc_info=error)
                     continue

@@ -75,7 +75,7 @@ class EMA:
 
     @hookimpl
     @torch.no_grad()
-    def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:  # noqa: ARG002
+    def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
         """Put the trained weights back, to the bit."""
         if self.config.use_for_validation:
             for parameter, trained in zip(_float_parameters(trainer.model).values(), self._trained, strict=True):

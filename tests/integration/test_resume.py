@@ -1,0 +1,144 @@
+"""A run that is killed or stopped, and goes on, ends with the bits of one that was left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+STEPS = 150
+LONG = {
+    "trainer__max_steps": STEPS,  # 12 steps an epoch
+    "trainer__validate": "{steps: 50}",
+    "trainer__patience": 100,
+    "checkpoint__save": "{steps: 7}",
+    "model__dropout": 0.3,
+    "callbacks__ema__decay": 0.9,
+    "data__prefetch": 2,
+}
+SHORT = {**LONG, "trainer__max_steps": 30, "trainer__validate": "{steps: 10}"}
+
+SIGNALS_ITSELF = """
+import os
+import signal
+
+from seqtrain.plugin import Component, hookimpl
+
+
+class Accident:
+    def __init__(self, config):
+        self.step, _, self.signal = os.environ.get("ACCIDENT", "0:SIGTERM").partition(":")
+
+    @hookimpl
+    def seqtrain_step_end(self, trainer):
+        if trainer.progress.step == int(self.step):
+            os.kill(os.getpid(), getattr(signal, self.signal))
+
+
+@hookimpl
+def seqtrain_components():
+    yield Component(kind="callback", name="accident", ref=__name__ + ":Accident")
+"""
+
+
+def steps_logged(path) -> int:
+    """Count the training steps in metrics.jsonl so far."""
+    return path.read_bytes().count(b'"split": "train"') if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_a_run_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(workshop, cli_process):
+    """SIGKILL in mid-epoch; dropout, prefetching and an average of the weights are on. Then the same command."""
+    undisturbed = workshop.folder / "undisturbed"
+    assert workshop.train(run=undisturbed, **LONG).code == 0
+
+    for until in (15, 40, 65):
+        process = cli_process("train", *workshop.settings(**LONG), "--run-dir", workshop.run)
+        while steps_logged(workshop.run / "metrics.jsonl") < until and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        _, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, err.decode()
+    outcome = workshop.train(**LONG)
+
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from" in outcome.err
+    assert workshop.weights(STEPS) == workshop.weights(STEPS, undisturbed)
+    assert workshop.metrics() == workshop.metrics(undisturbed)
+    assert not list(workshop.run.glob("checkpoints/.*"))
+
+
+@pytest.fixture
+def accidents(plugin_folder, monkeypatch):
+    """Offer the callback `accident`, which sends its own process a signal: `accidents(step, name)`."""
+    monkeypatch.syspath_prepend(plugin_folder("accidents", SIGNALS_ITSELF))
+
+    def plan(step: int, name: str) -> None:
+        monkeypatch.setenv("ACCIDENT", f"{step}:{name}")
+
+    return plan
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, accidents, name, code):
+    """In mid-epoch and between two checkpoints; the exit code is the one that shells expect."""
+    undisturbed = workshop.folder / "undisturbed"
+    changed = {**SHORT, "callbacks__accident": "{}"}
+    accidents(0, name)
+    assert workshop.train(run=undisturbed, **changed).code == 0
+    accidents(17, name)
+
+    stopped = workshop.train(**changed)
+
+    assert stopped.code == code
+    assert stopped.out == ""
+    assert f"{name} received; the same command goes on" in stopped.err
+    assert workshop.checkpoints()[-1] == "step-00000017"
+    outcome = workshop.train(**changed)
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from" in outcome.err
+    assert workshop.weights(30) == workshop.weights(30, undisturbed)
+    assert workshop.metrics() == workshop.metrics(undisturbed)
+
+
+def test_sigterm_from_outside_ends_the_process_with_143(workshop, cli_process):
+    """A run without a limit says so at its start, and is ended like this."""
+    changed = {**SHORT, "trainer__max_steps": "null", "trainer__patience": "null"}
+    process = cli_process("train", *workshop.settings(**changed), "--run-dir", workshop.run)
+    while steps_logged(workshop.run / "metrics.jsonl") < 3 and process.poll() is None:
+        time.sleep(0.01)
+
+    os.kill(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=300)
+
+    assert process.returncode == 143, err.decode()
+    assert out == b""
+    assert b"No limit is set" in err
+    assert b"Traceback" not in err
+    last = max(line["step"] for line in workshop.metrics())
+    assert workshop.checkpoints()[-1] == f"step-{last:08d}"
+
+
+def test_prefetching_changes_nothing(workshop):
+    """Batches made ahead are the batches made when needed."""
+    without = workshop.folder / "without"
+
+    assert workshop.train(data__prefetch=3).code == 0
+    assert workshop.train(data__prefetch=0, run=without).code == 0
+
+    assert workshop.weights(6) == workshop.weights(6, without)
+
+
+def test_a_longer_limit_goes_on_where_the_run_ended(workshop):
+    """6 steps and 6 more are 12."""
+    at_once = workshop.folder / "at-once"
+    assert workshop.train(trainer__max_steps=12, run=at_once).code == 0
+
+    assert workshop.train(trainer__max_steps=6).code == 0
+    assert workshop.train(trainer__max_steps=12).code == 0
+
+    assert workshop.weights(12) == workshop.weights(12, at_once)
+    train, other = ([line for line in workshop.metrics(run) if line["split"] == "train"] for run in (None, at_once))
+    assert train == other
