@@ -130,3 +130,33 @@ def test_the_same_run_with_a_corpus_gone_bad_is_told_so(workshop):
 
     refused(workshop.train(trainer__max_steps=9), "train.de:1: byte 0xff")
     assert workshop.weights(6) == before
+
+
+def test_a_corpus_that_was_changed_is_not_gone_on_with(workshop):
+    """The position in the data would mean something else."""
+    corpus = workshop.copy_corpus()
+    assert workshop.train().code == 0
+    text = (corpus / "train.en").read_text()
+    (corpus / "train.en").write_text(text.replace("dog", "cat"))
+
+    refused(workshop.train(trainer__max_steps=9), "training data", "--fresh")
+    (corpus / "train.en").write_text(text)
+    assert workshop.train(trainer__max_steps=9).code == 0
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_validation_set_without_any_text_is_refused(workshop, text):
+    """Before anything is trained."""
+    corpus = workshop.copy_corpus()
+    for language in ("en", "de"):
+        (corpus / f"valid.{language}").write_text(text)
+
+    refused(workshop.train(), "valid.en", "empty")
+
+
+def test_predict_of_nothing_is_nothing(finished, cli, tmp_path):
+    """An empty file gives an empty file."""
+    (tmp_path / "in").write_text("")
+
+    assert cli("predict", finished[0].run, "--input", tmp_path / "in", "--output", tmp_path / "out").code == 0
+    assert (tmp_path / "out").read_bytes() == b""

@@ -68,14 +68,15 @@ def test_a_file_of_settings_is_quoted_with_line_and_column(cli, tmp_path):
     assert f"{file}:5:" in outcome.err
 
 
-def test_a_metric_that_no_validation_gives_is_refused_with_those_there_are(workshop):
-    """Rather than never finding a best checkpoint."""
-    outcome = workshop.train(trainer__best_metric="blue", trainer__patience=3)
+@pytest.mark.parametrize("patience", ["null", 3])
+def test_a_metric_that_no_validation_gives_is_refused_with_those_there_are(workshop, patience):
+    """At the first validation, rather than never finding a best checkpoint."""
+    outcome = workshop.train(trainer__best_metric="blue", trainer__patience=patience)
 
-    assert outcome.code != 0
-    assert "blue" in outcome.err
-    assert "bleu" in outcome.err
-    assert "Traceback" not in outcome.err
+    assert outcome.code == 3, outcome.err
+    _, _, message = outcome.err.partition("seqtrain: error: ")
+    assert message.startswith("trainer.best_metric=blue: ")
+    assert "bleu" in message
 
 
 def test_limits_cadences_retention_and_logging_may_change(copied):

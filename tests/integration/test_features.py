@@ -186,3 +186,16 @@ def test_patience_ends_a_run_that_gets_no_better(workshop):
     assert outcome.code == 0, outcome.err
     assert "patience" in outcome.err
     assert max(line["step"] for line in workshop.metrics() if line["split"] == "train") < 50
+
+
+def test_a_run_needs_neither_validation_nor_test_set(workshop, cli):
+    """Patience, which the recipe sets, ends nothing then; one can be evaluated on later."""
+    outcome = workshop.train(task__valid=None, task__test=None, trainer__patience=2)
+
+    assert outcome.code == 0, outcome.err
+    assert "There is no validation set" in outcome.err
+    assert outcome.out == f"results: {workshop.run}\nnext:\n  seqtrain predict {workshop.run} --input FILE\n"
+    refused = cli("evaluate", workshop.run)
+    assert refused.code == 2
+    assert "task.test=PREFIX" in refused.err
+    assert cli("evaluate", workshop.run, f"task.test={workshop.corpus / 'test'}").code == 0

@@ -10,6 +10,7 @@ from torch import nn
 from seqtrain.data.epoch_iterator import iter_batches
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.engine import Engine
+from seqtrain.errors import ConfigError
 from seqtrain.metrics import Sums
 from seqtrain.protocols import Criterion
 from seqtrain.task import Task
@@ -46,12 +47,30 @@ class Evaluator:
             model.eval()
         return {**sums.means(), **self.task.measure(split, models)}
 
+    @property
+    def validation_splits(self) -> list[str]:
+        """The names of the validation splits, the deciding one first."""
+        return [split for split in self.task.splits() if split.split("/")[0] == "valid"]
+
     def validate(self, model: nn.Module) -> dict[str, dict[str, float]]:
         """Return the measures of every validation split, the deciding one first."""
-        splits = [split for split in self.task.splits() if split.split("/")[0] == "valid"]
-        return {split: self.measure(split, [model]) for split in splits}
+        return {split: self.measure(split, [model]) for split in self.validation_splits}
 
 
-def deciding(measures: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
-    """Return the measures of the first validation split, which decides what is best; none if there is no split."""
-    return next(iter(measures.values()), {})
+def deciding(measures: Mapping[str, Mapping[str, float]], metric: str) -> Mapping[str, float]:
+    """
+    Return the measures of the first validation split, which decides what is best.
+
+    Args:
+        measures: by split.
+        metric: the one that decides.
+
+    Raises:
+        ConfigError: there is no such measure.
+    """
+    first = next(iter(measures.values()))
+    if metric not in first:
+        raise ConfigError(
+            f"trainer.best_metric={metric}: validation gives no such measure. Set it to one of {', '.join(first)}."
+        )
+    return first

@@ -34,12 +34,9 @@ class Results:
         if self.split is not None:
             scores = "  ".join(f"{name} {value:.4g}" for name, value in self.measures.items())
             lines.append(f"{self.split} ({self.checkpoint}): {scores}")
-        lines += [
-            f"results: {self.run_dir}",
-            "next:",
-            f"  seqtrain predict {self.run_dir} --input FILE",
-            f"  seqtrain evaluate {self.run_dir} --split {self.split or 'valid'}",
-        ]
+        lines += [f"results: {self.run_dir}", "next:", f"  seqtrain predict {self.run_dir} --input FILE"]
+        if self.split is not None:
+            lines.append(f"  seqtrain evaluate {self.run_dir} --split {self.split}")
         return "\n".join(lines)
 
 

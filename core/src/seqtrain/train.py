@@ -48,6 +48,8 @@ def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
         plan.num_steps,
         trainer.engine.device,
     )
+    if not trainer.evaluator.validation_splits:
+        logger.warning("There is no validation set: no checkpoint is best, and trainer.patience ends nothing.")
     if not has_limit(trainer.config):
         logger.warning(
             "No limit is set: the run goes on until it is stopped with Ctrl-C. "

@@ -167,11 +167,13 @@ class Trainer:
             self.checkpointing.save(self)
 
     def validate(self) -> None:
-        """Measure the validation splits; the first one's measures decide what is best."""
+        """Measure the validation splits, if there are any; the first one's measures decide what is best."""
+        if not self.evaluator.validation_splits:
+            return
         self.hooks.call("seqtrain_validation_start", trainer=self)
         with self.reporter.validating():
             measures = self.evaluator.validate(self.model)
-        self.measures = deciding(measures)
+        self.measures = deciding(measures, self.config.best_metric)
         if measures and self.config.best_metric not in self.measures:
             self.checkpointing.save(self)  # the setting may be changed on resume, and no step need be lost
             raise ConfigError(

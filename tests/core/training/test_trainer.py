@@ -301,7 +301,7 @@ def test_changed_data_are_noticed(toy) -> None:
     trainer = toy.trainer()
     trainer.train_data.dataset.fingerprint = "other"
 
-    with pytest.raises(DataError, match="not what it was.*--fresh"):
+    with pytest.raises(DataError, match=r"not what it was.*--fresh"):
         trainer.checkpointing.restore(trainer)
 
 

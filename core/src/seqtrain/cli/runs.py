@@ -48,8 +48,10 @@ def evaluate(run: Path, overrides: Sequence[str], checkpoints: Sequence[str], sp
 
     trained = _load(run, overrides, checkpoints)
     split = split or final_split(trained.task)
-    if split is None or split not in trained.task.splits():
-        known = ", ".join(trained.task.splits())
+    known = ", ".join(trained.task.splits())
+    if split is None:
+        raise UsageError(f"This run has no test and no validation set, only {known}. Set task.test=PREFIX to add one.")
+    if split not in trained.task.splits():
         raise UsageError(f"There is no split {split!r} in this run; it has {known}. Set task.test=PREFIX to add one.")
     measures = trained.evaluator.measure(split, trained.models)
     notes = trained.task.describe_measures(split)
