@@ -69,14 +69,21 @@ def test_a_file_of_settings_is_quoted_with_line_and_column(cli, tmp_path):
 
 
 @pytest.mark.parametrize("patience", ["null", 3])
-def test_a_metric_that_no_validation_gives_is_refused_with_those_there_are(workshop, patience):
-    """At the first validation, rather than never finding a best checkpoint."""
-    outcome = workshop.train(trainer__best_metric="blue", trainer__patience=patience)
+def test_a_metric_that_no_validation_gives_is_refused_and_costs_no_step(workshop, patience):
+    """It may be set right on resume, and the trained weights were saved, not their average."""
+    changed = {"trainer__patience": patience, "callbacks__ema__decay": 0.9, "trainer__validate": "{steps: 4}"}
+    undisturbed = workshop.folder / "undisturbed"
+    assert workshop.train(run=undisturbed, **changed).code == 0
+
+    outcome = workshop.train(trainer__best_metric="blue", **changed)
 
     assert outcome.code == 3, outcome.err
     _, _, message = outcome.err.partition("seqtrain: error: ")
-    assert message.startswith("trainer.best_metric=blue: ")
+    assert message.startswith("trainer.best_metric=blue ")
     assert "bleu" in message
+    assert workshop.checkpoints()[-1] == "step-00000004"
+    assert workshop.train(trainer__best_metric="bleu", **changed).code == 0
+    assert workshop.weights(6) == workshop.weights(6, undisturbed)
 
 
 def test_limits_cadences_retention_and_logging_may_change(copied):

@@ -32,6 +32,8 @@ class EarlyStopping:
     @hookimpl
     def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
         """Compare with the best so far."""
+        if self._metric not in measures:
+            return  # the trainer refuses this, once the weights are back in place
         value = self._sign * measures[self._metric]
         if value > self._best:
             self._best, self._age = value, 0

@@ -173,15 +173,15 @@ class Trainer:
         self.hooks.call("seqtrain_validation_start", trainer=self)
         with self.reporter.validating():
             measures = self.evaluator.validate(self.model)
-        self.measures = deciding(measures, self.config.best_metric)
-        if measures and self.config.best_metric not in self.measures:
+        self.measures = deciding(measures)
+        self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
+        self.reporter.log_validation(self.progress, measures)
+        if self.config.best_metric not in self.measures:
             self.checkpointing.save(self)  # the setting may be changed on resume, and no step need be lost
             raise ConfigError(
                 f"trainer.best_metric={self.config.best_metric} is not among the measures of validation: "
                 f"{', '.join(self.measures)}. Choose one of these; the run goes on from here."
             )
-        self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
-        self.reporter.log_validation(self.progress, measures)
 
     def stop(self, reason: str, *, interrupted: bool = False) -> None:
         """
