@@ -305,9 +305,10 @@ def test_predictions_keep_the_order_of_the_input(make_task: MakeTask, tmp_path: 
     assert lines == list(task.predict(copier(task), lines))
 
 
-def test_predictions_stream(make_task: MakeTask, tmp_path: Path) -> None:
-    """The first answer comes before the input has ended."""
-    task = prepared(make_task(), tmp_path)
+@pytest.mark.parametrize("buffer_lines", [1, 7])
+def test_predictions_stream(make_task: MakeTask, tmp_path: Path, buffer_lines: int) -> None:
+    """The first answer comes when the buffer is full, and reads no line further."""
+    task = prepared(make_task(buffer_lines=buffer_lines), tmp_path)
     taken = 0
 
     def endless() -> Iterator[str]:
@@ -319,7 +320,7 @@ def test_predictions_stream(make_task: MakeTask, tmp_path: Path) -> None:
     predictions = task.predict(copier(task), endless())
 
     assert "ab cd" == next(predictions)
-    assert taken < 1000
+    assert buffer_lines == taken
 
 
 def test_several_translations_of_a_line_carry_number_and_score(make_task: MakeTask, tmp_path: Path) -> None:

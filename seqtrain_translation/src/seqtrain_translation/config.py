@@ -62,6 +62,14 @@ class TranslationConfig:
     score_validation: bool = option(
         True, help="translate the validation sets whenever they are measured, and report BLEU and chrF", may_change=True
     )
+    buffer_lines: int = option(
+        256,
+        help="lines that `seqtrain predict` reads before it answers, so that similar lengths go together; "
+        "1 answers each line at once",
+        unit="lines",
+        ge=1,
+        may_change=True,
+    )
     prefix: str = option("", help="text that every translation begins with", may_change=True)
     references: str | None = option(
         None,

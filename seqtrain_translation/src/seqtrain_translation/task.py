@@ -31,8 +31,6 @@ from seqtrain_translation.translator import Translator
 
 logger = logging.getLogger(__name__)
 
-BUFFER_LINES = 256  # read by `predict` before the first answer, so that sentences of similar length go together
-
 
 class TranslationTask(Task):
     """
@@ -160,7 +158,7 @@ class TranslationTask(Task):
             yield from self._score(translator, remaining, Path(self._config.references))
             return
         number = 0
-        while buffer := list(islice(remaining, BUFFER_LINES)):
+        while buffer := list(islice(remaining, self._config.buffer_lines)):
             for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
                 if self._config.generation.nbest == 1:
                     yield best[0].text
@@ -170,7 +168,7 @@ class TranslationTask(Task):
     def _score(self, translator: Translator, lines: Iterator[str], references: Path) -> Iterator[str]:
         """Score the translations that are given."""
         given = iter_lines(references)
-        while buffer := list(islice(lines, BUFFER_LINES)):
+        while buffer := list(islice(lines, self._config.buffer_lines)):
             texts = list(islice(given, len(buffer)))
             if len(texts) < len(buffer):
                 raise DataError(
