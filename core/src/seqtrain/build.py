@@ -47,9 +47,10 @@ def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, prog
         for each in config.trackers
     }
     RunHooks({**callbacks, **trackers}).call("seqtrain_configure", config=config)
+    engine = build_engine(config)  # before the data: a device that is not there should be known at once
     task = build_task(config, registry)
     task.prepare(folder.task, cache_folder(config))
-    parts = build_parts(config, registry, task)
+    parts = build_parts(config, registry, task, engine)
     watching: dict[str, Any] = {"lr_scheduler": parts.lr_scheduler, **callbacks}
     if config.trainer.patience is not None:
         watching["early_stopping"] = EarlyStopping(
@@ -81,6 +82,11 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
     return make(selection.config, **makers, **supplied)
 
 
+def build_engine(config: RunConfig) -> Engine:
+    """Build what computes."""
+    return Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
+
+
 def build_task(config: RunConfig, registry: Registry) -> Task:
     """Build the task; `prepare` or `load` is still to be called."""
     return cast("Task", build_component(registry, config.task))
@@ -98,9 +104,8 @@ def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: E
     return Evaluator(task, engine.in_precision(criterion), engine, batch_limits(config))
 
 
-def build_parts(config: RunConfig, registry: Registry, task: Task) -> Parts:
+def build_parts(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Parts:
     """Build model, criterion, optimizer and data for a prepared task."""
-    engine = Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
     train_data = EpochIterator(
         task.dataset("train"),
         batch_limits(config),

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from seqtrain.build import build_component, build_evaluator, build_model, build_task, cache_folder
+from seqtrain.build import build_component, build_engine, build_evaluator, build_model, build_task, cache_folder
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.config.schema import RunConfig
-from seqtrain.engine.engine import Engine
 from seqtrain.evaluation import Evaluator
 from seqtrain.host.registry import Registry
 from seqtrain.protocols import SuppliesWeights
@@ -59,7 +58,7 @@ def load_run(
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged, or it is of another model.
     """
-    engine = Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
+    engine = build_engine(config)
     if task is None:
         task = build_task(config, registry)
         task.load(folder.task, cache_folder(config))
