@@ -51,7 +51,7 @@ def test_equal_seeds_make_equal_corpora() -> None:
 
 def test_pairs_are_the_same_on_every_version_of_python(corpus: dict[str, list[tuple[str, str]]]) -> None:
     """The test set's hash is pinned; change it together with the rules."""
-    assert "ca54d959fb2ffc22" == hashlib.sha256(repr(corpus["test"]).encode()).hexdigest()[:16]
+    assert "1633c23ff47a8431" == hashlib.sha256(repr(corpus["test"]).encode()).hexdigest()[:16]
 
 
 def test_files_hold_the_pairs_line_by_line(tmp_path: Path, corpus: dict[str, list[tuple[str, str]]]) -> None:
