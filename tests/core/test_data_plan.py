@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqtrain.data import indices
 from seqtrain.data import plan as plan_module
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.errors import DataError
@@ -119,7 +120,7 @@ def test_small_chunks_and_files_change_nothing(monkeypatch: pytest.MonkeyPatch) 
     whole = batches_of(plan_epoch(data, limits(40), seed=1, epoch=1))
 
     monkeypatch.setattr(plan_module, "CHUNK", 17)
-    monkeypatch.setattr(plan_module, "IN_MEMORY", 10)
+    monkeypatch.setattr(indices, "IN_MEMORY", 10)
 
     assert whole == batches_of(plan_epoch(data, limits(40), seed=1, epoch=1))
 

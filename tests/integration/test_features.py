@@ -45,6 +45,9 @@ def test_an_average_of_the_weights_is_what_is_validated_and_used(workshop, cli):
     assert measures == {key.removeprefix("valid/"): value for key, value in valid.items() if key.startswith("valid/")}
     assert valid["valid/loss"] != other["valid/loss"]
     assert len(translate(workshop, cli)) == 6
+    assert cli("checkpoints", "average", workshop.run, "--last", "1").code == 0
+    average = cli("evaluate", workshop.run, "--checkpoint", "average-last-1", "--split", "valid", "--json")
+    assert json.loads(average.out)["measures"] == measures  # an average over checkpoints is one of these weights
 
 
 def test_several_validation_and_test_sets_have_names(workshop, cli):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from seqtrain.build import build_component, build_engine, build_evaluator, build_model, build_task, cache_folder
 from seqtrain.checkpoint.catalog import CheckpointCatalog
@@ -68,26 +68,30 @@ def load_run(
     models = []
     for checkpoint in opened:
         model = build_model(config, registry, task.model_spec, engine)
-        load_weights(model, checkpoint, config, registry)
+        load_weights(model, weights_for_inference(checkpoint, config, registry), str(checkpoint.path))
         models.append(model.eval())
     evaluator = build_evaluator(config, registry, task, engine)
     return TrainedRun(task, models, evaluator, [checkpoint.name for checkpoint in opened])
 
 
-def load_weights(model: nn.Module, checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> None:
-    """Load the weights that validation used: the model's, or those that a callback of the run supplies."""
-    weights = checkpoint.load("model")
-    check_match(
-        {name: tensor.shape for name, tensor in model.state_dict().items()},
-        {name: tensor.shape for name, tensor in weights.items()},
-        str(checkpoint.path),
-    )
-    model.load_state_dict(weights)
+def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> dict[str, Tensor]:
+    """Return the weights that validation used: the model's, or those that a callback of the run supplies."""
+    weights: dict[str, Tensor] = checkpoint.load("model")
     for selection in config.callbacks:
-        name = f"callbacks.{selection.name}"
-        if name not in checkpoint.parts:
+        part = f"callbacks.{selection.name}"
+        if part not in checkpoint.parts:
             continue
         callback = build_component(registry, selection)
         if isinstance(callback, SuppliesWeights):
-            callback.load_state_dict(checkpoint.load(name))
-            model.load_state_dict(dict(callback.weights()), strict=False)
+            callback.load_state_dict(checkpoint.load(part))
+            # A callback knows a tied weight under one of its names; the same tensor stands under all of them.
+            instead = {id(weights[name]): tensor for name, tensor in callback.weights().items()}
+            weights = {name: instead.get(id(tensor), tensor) for name, tensor in weights.items()}
+    return weights
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Load weights that must fit; `where` says in an error where they come from."""
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    check_match(expected, {name: tensor.shape for name, tensor in weights.items()}, where)
+    model.load_state_dict(weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,12 +12,24 @@ from seqtrain.checkpoint.restore import check_match
 from seqtrain.errors import CheckpointError
 
 
-def average(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
+def load_model(checkpoint: Checkpoint) -> Mapping[str, Tensor]:
+    """Return the trained weights of a checkpoint."""
+    weights: Mapping[str, Tensor] = checkpoint.load("model")
+    return weights
+
+
+def average(
+    checkpoints: Sequence[Checkpoint], load: Callable[[Checkpoint], Mapping[str, Tensor]] = load_model
+) -> dict[str, Tensor]:
     """
     Return the mean of the model weights, added up in float64 and rounded once to their own type.
 
     One checkpoint is read at a time. What is not floating point (a counter in a buffer) is that of the last one.
     Weights that are tied in the last one stay tied.
+
+    Args:
+        checkpoints: what to average.
+        load: returns a checkpoint's weights; those of a run with weight averaging may come from elsewhere.
 
     Raises:
         CheckpointError: there is none, or they are not of the same model.
@@ -27,7 +39,7 @@ def average(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
     weights: Mapping[str, Tensor] = {}
     for checkpoint in checkpoints:
-        weights = checkpoint.load("model")
+        weights = load(checkpoint)
         if sums:
             check_match(_shapes(sums), _shapes(weights), str(checkpoint.path))
         for name, weight in weights.items():

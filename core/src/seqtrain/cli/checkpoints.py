@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from seqtrain.checkpoint.manifest import plain_measures, verify
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError, UsageError
 from seqtrain.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _RUN = click.argument("run", type=click.Path(path_type=Path))
 
@@ -82,8 +86,6 @@ def average_command(run: Path, names: tuple[str, ...], last: int | None, best: i
 
     The result lies beside them and can be named wherever a checkpoint can.
     """
-    from seqtrain.checkpoint.average import average
-
     if sum((bool(names), last is not None, best is not None)) != 1:
         raise UsageError("Say which checkpoints to average: either --last N, or --best N, or their names.")
     store = CheckpointStore(_catalog(run).folder)
@@ -94,9 +96,23 @@ def average_command(run: Path, names: tuple[str, ...], last: int | None, best: i
     else:
         which = "-".join(names).replace("/", "-")
     sources = sorted((store.open(name) for name in names), key=lambda each: each.step)
-    path = store.save_average(output or f"average-{which}", average(sources), sources)
+    path = store.save_average(output or f"average-{which}", _mean(RunFolder(run), sources), sources)
     click.echo(f"Averaged {', '.join(each.name for each in sources)}", err=True)
     click.echo(str(path))
+
+
+def _mean(folder: RunFolder, sources: Sequence[Checkpoint]) -> dict[str, Tensor]:
+    """Average the weights that validation used, as `predict` would load them from each checkpoint."""
+    from seqtrain.checkpoint.average import average
+    from seqtrain.config.resolve import resolve
+    from seqtrain.host.discovery import discover
+    from seqtrain.inference import weights_for_inference
+
+    if not folder.config.is_file():  # checkpoints alone, without the run that would know of other weights
+        return average(sources)
+    registry = discover()
+    config = resolve(registry, config_file=folder.config).config
+    return average(sources, lambda checkpoint: weights_for_inference(checkpoint, config, registry))
 
 
 def _catalog(run: Path) -> CheckpointCatalog:

@@ -8,20 +8,19 @@ temporary file once the corpus is large.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqtrain.data.indices import Indices
 from seqtrain.errors import DataError
 from seqtrain.protocols import Dataset, DatasetPart
 
 IntArray = NDArray[np.int64]
 
 CHUNK = 1 << 18  # examples looked at together
-IN_MEMORY = 1 << 20  # more examples than these have their order in a file
 SIDE = 1 << 20  # lengths above are one sorting key as far as the shorter side goes
 
 
@@ -52,12 +51,12 @@ class EpochPlan:
     The micro-batches of an epoch, in order.
 
     Args:
-        order: (N,) example indices, sorted by length.
+        order: the N examples, sorted by length.
         batches: (M, 2) each micro-batch as [start, stop) in `order`.
         step_starts: (steps + 1,) which micro-batches belong to a step: those from `step_starts[i]` on.
     """
 
-    order: IntArray
+    order: Indices
     batches: IntArray
     step_starts: IntArray
 
@@ -74,7 +73,9 @@ class EpochPlan:
     def examples(self, micro_batch: int) -> IntArray:
         """Return the indices of the examples of a micro-batch."""
         start, stop = self.batches[micro_batch]
-        return np.array(self.order[start:stop])
+        chosen: IntArray = self.order.values[start:stop].copy()
+        self.order.release()
+        return chosen
 
 
 def plan_epoch(
@@ -159,9 +160,9 @@ def _count_lengths(dataset: Dataset, rng: np.random.Generator) -> tuple[IntArray
     return keys, counts
 
 
-def _sort_by_length(dataset: Dataset, keys: IntArray, counts: IntArray, rng: np.random.Generator) -> IntArray:
+def _sort_by_length(dataset: Dataset, keys: IntArray, counts: IntArray, rng: np.random.Generator) -> Indices:
     """Return example indices by ascending key; a stable counting sort, chunk by chunk."""
-    order = _new_order(int(counts.sum()))
+    order = Indices(int(counts.sum()))
     free = np.cumsum(counts) - counts  # the next free place of each key
     for indices, chunk_keys in _iter_keys(dataset, rng):
         cells = np.searchsorted(keys, chunk_keys)
@@ -169,29 +170,23 @@ def _sort_by_length(dataset: Dataset, keys: IntArray, counts: IntArray, rng: np.
         sizes = np.bincount(cells, minlength=len(keys))
         firsts = np.cumsum(sizes) - sizes
         cells = cells[by_cell]
-        order[free[cells] + np.arange(len(cells)) - firsts[cells]] = indices[by_cell]
+        order.values[free[cells] + np.arange(len(cells)) - firsts[cells]] = indices[by_cell]
+        order.release()
         free += sizes
     return order
 
 
-def _new_order(size: int) -> IntArray:
-    """Return an array for `size` indices, in an unnamed file if it is large."""
-    if size <= IN_MEMORY:
-        return np.empty(size, np.int64)
-    with tempfile.TemporaryFile(prefix="seqtrain-order-") as file:  # the map outlives the file object
-        return np.memmap(file, np.int64, "w+", shape=(size,))
-
-
-def _shuffle_equals(order: IntArray, counts: IntArray, rng: np.random.Generator) -> None:
+def _shuffle_equals(order: Indices, counts: IntArray, rng: np.random.Generator) -> None:
     """Shuffle, in place, examples whose keys are equal."""
     stops = np.cumsum(counts)
     for start, stop in zip(stops - counts, stops, strict=True):
         if stop - start > 1:
-            order[start:stop] = rng.permutation(order[start:stop])
+            order.values[start:stop] = rng.permutation(order.values[start:stop])
+            order.release()
 
 
 def _cut_batches(
-    lengths: IntArray, counts: IntArray, limits: BatchLimits, dataset: Dataset, order: IntArray
+    lengths: IntArray, counts: IntArray, limits: BatchLimits, dataset: Dataset, order: Indices
 ) -> IntArray:
     """Cut the sorted order into batches as full as the limits allow, a run of equal length at a time."""
     stops: list[IntArray] = []
@@ -199,7 +194,7 @@ def _cut_batches(
     for length, stop in _runs(lengths, counts):
         capacity = limits.capacity(length)
         if capacity == 0:
-            raise DataError(_over_budget(dataset, int(order[place]), length, limits))
+            raise DataError(_over_budget(dataset, int(order.values[place]), length, limits))
         if place > start and place - start >= capacity:  # full already, at this length
             stops.append(np.array([place]))
             start = place
