@@ -277,6 +277,17 @@ def test_pages_are_released_as_reading_goes_on(tmp_path, pair, monkeypatch):
     assert 2 == len(released)
 
 
+def test_many_rows_are_read_in_pieces(tmp_path, pair, monkeypatch):
+    """Cut or not, the same rows come in the same order; none at all are none."""
+    source, _ = build_stores(pair, cache=tmp_path, policy=SKIP)
+    chosen = np.array([2, 0, 1, 1, 0])
+    whole = [each.tolist() for each in source.gather(chosen)]
+    monkeypatch.setattr(store, "ROWS_AT_ONCE", 2)
+
+    assert whole == [each.tolist() for each in source.gather(chosen)]
+    assert [[], []] == [each.tolist() for each in source.gather(chosen[:0])]
+
+
 def test_large_vocabularies_are_stored_in_wider_numbers(tmp_path):
     """Ids above 65535 come back as they are."""
     tokenizer = whitespace(WhitespaceConfig())

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 1  # raised when the files or their meaning change
 RELEASE_AFTER = 32 << 20  # bytes of the files that may be in memory
 TOUCHED_BY_A_ROW = 128 << 10  # bytes: reading anywhere maps 64 KiB around it, in offsets and in tokens
+ROWS_AT_ONCE = RELEASE_AFTER // TOUCHED_BY_A_ROW  # so that no single batch is over it
 PROGRESS_EVERY_S = 10.0
 
 
@@ -112,6 +113,14 @@ class TokenStore:
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the tokens of these rows, one row after the other, and the rows' lengths."""
+        pieces = [self._read(indices[start : start + ROWS_AT_ONCE]) for start in range(0, len(indices), ROWS_AT_ONCE)]
+        if len(pieces) == 1:
+            return pieces[0]
+        tokens = [tokens for tokens, _ in pieces]
+        lengths = [lengths for _, lengths in pieces]
+        return np.concatenate([np.empty(0, np.int64), *tokens]), np.concatenate([np.empty(0, np.int64), *lengths])
+
+    def _read(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         self._touch(len(indices) * TOUCHED_BY_A_ROW)
         starts = self._offsets[indices]
         lengths = self._offsets[indices + 1] - starts
