@@ -14,13 +14,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqtrain.errors import CheckpointError, ConfigError, DataError
+from seqtrain.protocols import Tokenizer
 from seqtrain_text import sentence_piece
 from seqtrain_text.config import CharConfig, HuggingFaceConfig, SentencePieceConfig, WhitespaceConfig, WordConfig
 from seqtrain_text.hugging_face import HuggingFace
 from seqtrain_text.plugin import seqtrain_components
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.symbols import char, whitespace, word
-from seqtrain_text.tokenizer import Tokenizer, sample_evenly
+from seqtrain_text.tokenizer import sample_evenly
 
 MULTI30K = Path(__file__).parents[3] / "shared/data/multi30k-en-de"
 LINES = [

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqtrain.protocols import Rows
 from seqtrain_text.padded import pad_rows
-from seqtrain_text.tokenizer import Rows
 from seqtrain_translation.batch import SOURCE_NAME, FlatRows, IntArray, make_batch
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.decoding import Decoder, Hypothesis, Sources, length_limits, score_references

@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqtrain.errors import DataError
+from seqtrain.protocols import Rows, Tokenizer
 from seqtrain_text.files import iter_lines
 from seqtrain_text.padded import ranges
-from seqtrain_text.tokenizer import Rows, Tokenizer
 
 BLOCK_LINES = 10_000  # held in memory at a time
 

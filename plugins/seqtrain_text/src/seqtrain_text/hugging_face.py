@@ -10,8 +10,9 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from seqtrain.errors import DataError
+from seqtrain.protocols import Rows
 from seqtrain_text.config import HuggingFaceConfig
-from seqtrain_text.tokenizer import Rows, damaged, digest, flatten, read_saved, sample_evenly, write_whole
+from seqtrain_text.tokenizer import damaged, digest, flatten, read_saved, sample_evenly, write_whole
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ import numpy as np
 import sentencepiece
 
 from seqtrain.errors import ConfigError, DataError
+from seqtrain.protocols import Rows
 from seqtrain_text.config import SentencePieceConfig
 from seqtrain_text.tokenizer import (
     BOS,
@@ -19,7 +20,6 @@ from seqtrain_text.tokenizer import (
     PADDING,
     SPECIAL_TOKENS,
     UNKNOWN,
-    Rows,
     damaged,
     digest,
     flatten,

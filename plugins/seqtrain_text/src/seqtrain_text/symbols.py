@@ -12,19 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from seqtrain.errors import DataError
+from seqtrain.protocols import Rows
 from seqtrain_text.config import CharConfig, WhitespaceConfig, WordConfig
-from seqtrain_text.tokenizer import (
-    BOS,
-    EOS,
-    PADDING,
-    SPECIAL_TOKENS,
-    UNKNOWN,
-    Rows,
-    damaged,
-    digest,
-    read_saved,
-    write_whole,
-)
+from seqtrain_text.tokenizer import BOS, EOS, PADDING, SPECIAL_TOKENS, UNKNOWN, damaged, digest, read_saved, write_whole
 
 FILE_NAME = "vocabulary.json"
 

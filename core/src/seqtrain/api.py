@@ -1,0 +1,85 @@
+"""
+Everything that a component's code may rely on, besides `seqtrain.plugin`; imports torch.
+
+What stands here keeps its name and meaning as docs/stability.md says. Any other module of seqtrain may change.
+"""
+
+from __future__ import annotations
+
+from seqtrain.batch import Batch
+from seqtrain.config.schema import RunConfig
+from seqtrain.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    NonFiniteError,
+    PluginError,
+    SeqtrainError,
+    TrainingError,
+    UsageError,
+)
+from seqtrain.inference import TrainedRun
+from seqtrain.progress import Progress
+from seqtrain.protocols import (
+    BackwardOptimizer,
+    CountsUpdates,
+    Criterion,
+    Dataset,
+    DatasetPart,
+    DecodingState,
+    Exporter,
+    Imported,
+    Importer,
+    IncrementalModel,
+    Launcher,
+    LoggingOutput,
+    LRScheduler,
+    Metric,
+    ModelSpec,
+    OffersFeatures,
+    Reader,
+    Rows,
+    Stateful,
+    SuppliesWeights,
+    Tokenizer,
+)
+from seqtrain.task import Task
+from seqtrain.trainer import Trainer
+
+__all__ = [
+    "BackwardOptimizer",
+    "Batch",
+    "CheckpointError",
+    "ConfigError",
+    "CountsUpdates",
+    "Criterion",
+    "DataError",
+    "Dataset",
+    "DatasetPart",
+    "DecodingState",
+    "Exporter",
+    "Imported",
+    "Importer",
+    "IncrementalModel",
+    "LRScheduler",
+    "Launcher",
+    "LoggingOutput",
+    "Metric",
+    "ModelSpec",
+    "NonFiniteError",
+    "OffersFeatures",
+    "PluginError",
+    "Progress",
+    "Reader",
+    "Rows",
+    "RunConfig",
+    "SeqtrainError",
+    "Stateful",
+    "SuppliesWeights",
+    "Task",
+    "Tokenizer",
+    "TrainedRun",
+    "Trainer",
+    "TrainingError",
+    "UsageError",
+]

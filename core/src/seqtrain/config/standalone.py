@@ -1,0 +1,46 @@
+"""A component's settings by themselves, outside a run's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seqtrain.config.convert import INVALID, Converter
+from seqtrain.config.merge import Merger
+from seqtrain.config.option import Selection
+from seqtrain.config.problems import Problems
+from seqtrain.config.reader import read_argument
+from seqtrain.config.tree import MapNode, Node, Scalar, from_plain
+from seqtrain.host.registry import Registry
+
+
+def resolve_component(
+    registry: Registry,
+    kind: str,
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+) -> Selection:
+    """
+    Choose a component and fill in its config.
+
+    Args:
+        registry: what is installed.
+        kind: such as "exporter".
+        name: short or qualified, perhaps with a preset: "transformer/tiny".
+        settings: fields, as YAML gives them.
+        overrides: fields as `key=value`, which lie over `settings`.
+
+    Raises:
+        ConfigError: settings are wrong; the message lists all of them.
+        PluginError: there is no such component, or its plugin fails.
+    """
+    problems = Problems()
+    named = MapNode(entries={"name": Scalar(text=name, place=kind, quoted=True)}, place=kind, partial=True)
+    read = (read_argument(each, problems) for each in overrides)
+    layers: list[Node] = [named, from_plain(dict(settings or {}), kind), *(each for each in read if each is not None)]
+    node = Merger(registry, problems).selection(kind, kind, layers)
+    selection = INVALID if node is None else Converter(problems).selection(kind, node)
+    problems.raise_any()
+    assert isinstance(selection, Selection)
+    return selection

@@ -1,0 +1,126 @@
+"""What a task that reads text is handed: a reader of files, a tokenizer, a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = tuple[NDArray[np.int32], NDArray[np.int64]]
+"""Token ids of several lines, one after the other, and the number of ids of each line."""
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+    """
+    Turns lines into token ids and back; called with its config, then trained or loaded once.
+
+    Only `config` is needed to load, and nothing outside the folder that `save` wrote.
+    """
+
+    @property
+    def vocab_size(self) -> int:
+        """V: every id lies in [0, V)."""
+        ...
+
+    @property
+    def padding(self) -> int:
+        """The id that fills up rows of a batch."""
+        ...
+
+    @property
+    def bos(self) -> int:
+        """The id that starts a sentence."""
+        ...
+
+    @property
+    def eos(self) -> int:
+        """The id that ends a sentence."""
+        ...
+
+    @property
+    def unknown(self) -> int:
+        """The id of what has no other."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides how lines are encoded."""
+        ...
+
+    def train(self, lines: Iterable[str]) -> None:
+        """
+        Learn a vocabulary; the same lines give the same vocabulary.
+
+        Raises:
+            ConfigError: a setting does not fit the text.
+            DataError: there is no text, or a file named by the config cannot be read.
+        """
+        ...
+
+    def encode_batch(self, lines: Sequence[str]) -> Rows:
+        """Return the ids of all lines, without bos and eos, and how many each line has."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of one line; padding, bos and eos are left out."""
+        ...
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """Return the name of each id."""
+        ...
+
+    def vocabulary(self) -> list[str]:
+        """Return the names of all V ids."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is made if need be."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """
+        Take over what `save` wrote.
+
+        Raises:
+            CheckpointError: it is missing or damaged.
+        """
+        ...
+
+
+class Reader(Protocol):
+    """Takes texts out of files of some format; called with its config."""
+
+    def __call__(self, path: Path, /) -> Iterator[str]:
+        """
+        Yield the texts of a file in their order, one for each example, the same at every call.
+
+        Raises:
+            DataError: the file cannot be read or is not of the format; the message names the line.
+        """
+        ...
+
+
+class Metric(Protocol):
+    """Compares what a model predicts with what was expected; called with its config."""
+
+    @property
+    def higher_is_better(self) -> frozenset[str]:
+        """The measures of which more is better; the others are better when smaller."""
+        ...
+
+    def __call__(self, predictions: Sequence[str], references: Sequence[str], /) -> Mapping[str, float]:
+        """
+        Measure a whole set.
+
+        Args:
+            predictions: one text for each example, at least one.
+            references: as many, in the same order.
+
+        Returns:
+            Finite numbers by name, such as {"ter": 41.2}.
+        """
+        ...

@@ -1,0 +1,67 @@
+"""What the trainer expects of a criterion, of a learning-rate scheduler, and of whatever has state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from seqtrain.batch import Batch
+
+LoggingOutput = Mapping[str, "Tensor | float"]
+"""Sums by name. Reported divided by the sample size, except names that start with `num_`, which are totals."""
+
+
+class Criterion(Protocol):
+    """Turns a model and a batch into (summed loss, sample size, sums to log)."""
+
+    def __call__(self, model: nn.Module, sample: Batch, /) -> tuple[Tensor, int, LoggingOutput]:
+        """
+        Return the loss in nats **summed** over targets, their count, and a dict of sums.
+
+        The dict has at least "loss"; values may be tensors on the device (then detached), so that nothing waits.
+        """
+        ...
+
+
+class BackwardOptimizer(Protocol):
+    """What `Task.train_step` sees of the optimizer."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of the (summed) loss to the parameters' gradients."""
+        ...
+
+
+class LRScheduler(Protocol):
+    """
+    The learning rate as a multiple of the optimizer's own `lr`.
+
+    One with state (`Stateful`) is saved; one with `hookimpl` methods has them called.
+    """
+
+    def __call__(self, step: int, /) -> float:
+        """Return the factor for update number `step`, counted from 1."""
+        ...
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """Has state worth saving: tensors, numbers, strings, lists and dicts with string keys."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Take over a saved state."""
+        ...
+
+
+@runtime_checkable
+class SuppliesWeights(Stateful, Protocol):
+    """A callback that holds other weights than the trained ones, meant for validation and prediction (EMA)."""
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return parameters by the names they have in the model."""
+        ...
