@@ -17,6 +17,7 @@ import pluggy
 
 from seqtrain.cadence import Every
 from seqtrain.config.option import Option, Selection, option
+from seqtrain.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,17 @@ KINDS = (
 hookimpl = pluggy.HookimplMarker(PROJECT)
 hookspec = pluggy.HookspecMarker(PROJECT)
 
-__all__ = ["ENTRY_POINT_GROUP", "KINDS", "Component", "Every", "Option", "Selection", "hookimpl", "option"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "KINDS",
+    "Component",
+    "ConfigError",
+    "Every",
+    "Option",
+    "Selection",
+    "hookimpl",
+    "option",
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqtrain.batch import Batch
+from seqtrain.api import Batch
 from seqtrain_text.padded import pad_rows, shift_right
 from seqtrain_translation.decoding.full_prefix import PREFIX_NAME
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqtrain.config.option import Selection, option
-from seqtrain.errors import ConfigError
+from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtrain.batch import Batch
-from seqtrain.protocols import DatasetPart
+from seqtrain.api import Batch, DatasetPart
 from seqtrain_text.padded import ranges
 from seqtrain_text.store import TokenStore
 from seqtrain_translation.batch import FlatRows, IntArray, make_batch

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from seqtrain.config.option import option
-from seqtrain.errors import ConfigError
+from seqtrain.plugin import ConfigError, option
 
 
 def _setting(default: Any, **described: Any) -> Any:

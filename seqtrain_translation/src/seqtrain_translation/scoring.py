@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqtrain.errors import DataError
+from seqtrain.api import DataError
 from seqtrain_translation.scoring_config import ScoringConfig
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqtrain.config.option import option
+from seqtrain.plugin import option
 
 
 @dataclass(frozen=True, kw_only=True)

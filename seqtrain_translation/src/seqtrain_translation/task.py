@@ -9,9 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from seqtrain.errors import CheckpointError, DataError
-from seqtrain.protocols import ModelSpec
-from seqtrain.task import Task
+from seqtrain.api import CheckpointError, DataError, ModelSpec, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
 from seqtrain_text.store import Column, LinePolicy, build_stores

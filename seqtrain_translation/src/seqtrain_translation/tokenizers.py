@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from seqtrain.protocols import Tokenizer
+from seqtrain.api import Tokenizer
 
 MakeTokenizer = Callable[[], Tokenizer]
 FOLDER_NAME = "tokenizers"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqtrain.protocols import Rows
+from seqtrain.api import Rows
 from seqtrain_text.padded import pad_rows
 from seqtrain_translation.batch import SOURCE_NAME, FlatRows, IntArray, make_batch
 from seqtrain_translation.config import TranslationConfig

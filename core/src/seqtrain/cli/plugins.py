@@ -11,6 +11,8 @@ import click
 
 from seqtrain.cli.group import Group
 from seqtrain.cli.output import print_facts, print_json, print_table
+from seqtrain.cli.plugins_check import check
+from seqtrain.cli.plugins_new import new
 from seqtrain.errors import PluginError
 from seqtrain.host.discovery import discover
 from seqtrain.host.known import FIRST_PARTY
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 @click.group(cls=Group)
 def plugins() -> None:
     """Show what is installed and what it offers."""
+
+
+plugins.add_command(new)
+plugins.add_command(check)
 
 
 @plugins.command(name="list")

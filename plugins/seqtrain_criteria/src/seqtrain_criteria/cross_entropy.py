@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from seqtrain.protocols import Criterion, LoggingOutput, ModelSpec, OffersFeatures
+from seqtrain.api import Criterion, LoggingOutput, ModelSpec, OffersFeatures
 from seqtrain_criteria.linear_cross_entropy import cross_entropy_sums, linear_cross_entropy_sums
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from seqtrain.batch import Batch
+    from seqtrain.api import Batch
     from seqtrain_criteria.config import CrossEntropyConfig, LabelSmoothedCrossEntropyConfig
 
 

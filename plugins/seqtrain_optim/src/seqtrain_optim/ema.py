@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from seqtrain.errors import CheckpointError
+from seqtrain.api import CheckpointError
 from seqtrain.plugin import hookimpl
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from seqtrain.trainer import Trainer
+    from seqtrain.api import Trainer
     from seqtrain_optim.config import EMAConfig
 
 

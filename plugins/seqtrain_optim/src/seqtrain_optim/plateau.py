@@ -6,14 +6,14 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
-from seqtrain.errors import ConfigError
+from seqtrain.api import ConfigError
 from seqtrain.plugin import hookimpl
 from seqtrain_optim.schedules import after_warmup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seqtrain.trainer import Trainer
+    from seqtrain.api import Trainer
     from seqtrain_optim.config import ReduceLROnPlateauConfig
 
 logger = logging.getLogger(__name__)

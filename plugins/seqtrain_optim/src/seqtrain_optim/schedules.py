@@ -10,10 +10,10 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from seqtrain.errors import ConfigError
+from seqtrain.api import ConfigError
 
 if TYPE_CHECKING:
-    from seqtrain.protocols import LRScheduler
+    from seqtrain.api import LRScheduler
     from seqtrain_optim.config import (
         CosineConfig,
         FixedConfig,

@@ -22,8 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqtrain.errors import DataError
-from seqtrain.protocols import Rows, Tokenizer
+from seqtrain.api import DataError, Rows, Tokenizer
 from seqtrain_text.files import iter_lines
 from seqtrain_text.padded import ranges
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
 
-from seqtrain.errors import DataError
+from seqtrain.api import DataError
 
 READ_SIZE = 1 << 20  # bytes
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from seqtrain.errors import DataError
-from seqtrain.protocols import Rows
+from seqtrain.api import DataError, Rows
 from seqtrain_text.config import HuggingFaceConfig
 from seqtrain_text.tokenizer import damaged, digest, flatten, read_saved, sample_evenly, write_whole
 

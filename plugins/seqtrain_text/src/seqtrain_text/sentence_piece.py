@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
-from seqtrain.errors import ConfigError, DataError
-from seqtrain.protocols import Rows
+from seqtrain.api import ConfigError, DataError, Rows
 from seqtrain_text.config import SentencePieceConfig
 from seqtrain_text.tokenizer import (
     BOS,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from seqtrain.errors import DataError
+from seqtrain.api import DataError
 from seqtrain_text.alignment import guess_misalignment
 from seqtrain_text.binarise import Column, ColumnCounts, LinePolicy, Progress, StoreMeta, binarise, read_meta
 from seqtrain_text.files import TextScan, scan_text

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtrain.errors import DataError
-from seqtrain.protocols import Rows
+from seqtrain.api import DataError, Rows
 from seqtrain_text.config import CharConfig, WhitespaceConfig, WordConfig
 from seqtrain_text.tokenizer import BOS, EOS, PADDING, SPECIAL_TOKENS, UNKNOWN, damaged, digest, read_saved, write_whole
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtrain.errors import CheckpointError
-from seqtrain.protocols import Rows
+from seqtrain.api import CheckpointError, Rows
 
 PADDING, BOS, EOS, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqtrain.config.option import option
-from seqtrain.errors import ConfigError
+from seqtrain.plugin import ConfigError, option
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from seqtrain.errors import DataError
+from seqtrain.api import DataError
 
 FIRST_POSITION = 2  # the number fairseq gives the first token (its padding id + 1): weights trained there stay good
 LONGEST_WAVE = 10_000.0  # in positions, over 2 pi

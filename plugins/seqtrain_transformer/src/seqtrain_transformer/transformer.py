@@ -13,8 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from seqtrain.errors import ConfigError
-from seqtrain.protocols import ModelSpec
+from seqtrain.api import ConfigError, ModelSpec
 from seqtrain_transformer.config import TransformerConfig
 from seqtrain_transformer.decoding_state import TransformerState
 from seqtrain_transformer.embedding import Embedding, token_table

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from seqtrain.errors import TrainingError
-from seqtrain.protocols import IncrementalModel
+from seqtrain.api import IncrementalModel, TrainingError
 from seqtrain_translation.decoding.full_prefix import FullPrefixDecoding
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
-from seqtrain.batch import Batch
+from seqtrain.api import Batch
 from seqtrain_translation.decoding.ensemble import mean_probability, refuse_nan
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from seqtrain.errors import ConfigError
+from seqtrain.api import ConfigError
 from seqtrain_translation.decoding.constraints import FREE, forbid_repeats, force
 from seqtrain_translation.decoding.ensemble import Ensemble
 from seqtrain_translation.decoding.hypothesis import Hypothesis, Sources, SpecialTokens

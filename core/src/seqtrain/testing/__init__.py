@@ -1,0 +1,1 @@
+"""What a plugin is tested with."""
