@@ -25,7 +25,12 @@ _COMMENT_COLUMN = 44
 
 def to_yaml(config: RunConfig) -> str:
     """Write a configuration as YAML; resolving that file gives an equal configuration."""
-    return yaml.dump(_escaped(to_tree(config)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_NO_WRAPPING)
+    return dump_yaml(_escaped(to_tree(config)))
+
+
+def dump_yaml(tree: dict[str, Any]) -> str:
+    """Write plain maps, lists and values as YAML that our reader gives back as they are."""
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_NO_WRAPPING)
 
 
 def to_annotated_yaml(resolved: Resolved) -> str:

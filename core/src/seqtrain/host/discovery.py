@@ -65,7 +65,7 @@ class _Candidate:
 
     @classmethod
     def of(cls, entry_point: EntryPoint) -> _Candidate:
-        plugin = Plugin(id=entry_point.name)
+        plugin = Plugin(id=entry_point.name, entry_point=entry_point.value)
         if entry_point.dist is None:
             return cls(entry_point, plugin, ())
         try:

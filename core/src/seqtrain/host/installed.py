@@ -22,6 +22,7 @@ class Plugin:
         distribution: what pip calls it; None where its metadata cannot be read.
         version: of the distribution.
         location: the folder it is installed in, or its project folder where `editable`.
+        entry_point: its cheap module, as its entry point names it.
         editable: installed with `pip install --editable`.
         state: "ok"; "slow": usable, but imports something heavy while being listed; "disabled" by the user;
             "incompatible" with this core; "conflict": another plugin has its id; "broken": it fails to load.
@@ -35,6 +36,7 @@ class Plugin:
     distribution: str | None = None
     version: str | None = None
     location: str | None = None
+    entry_point: str = ""
     editable: bool = False
     state: State = "ok"
     note: str = ""

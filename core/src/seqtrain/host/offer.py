@@ -42,17 +42,28 @@ def read_offer(plugin: object, plugin_id: str) -> tuple[Component, ...]:
 def _check(components: tuple[Component, ...]) -> None:
     seen = set()
     for component in components:
-        if not isinstance(component, Component):
-            raise PluginError(f"{_HOOK} gave {component!r}, which is not a Component")
+        check_component(component)
         where = f"{component.kind}/{component.name}"
-        if component.kind not in KINDS:
-            raise PluginError(f"{where}: there is no kind {component.kind!r}; kinds are {', '.join(KINDS)}")
-        if not _NAME.fullmatch(component.name):
-            raise PluginError(f"{where}: a name is lower-case letters, digits, '_' and '-', and starts with a letter")
         if where in seen:
             raise PluginError(f"{where} is offered twice")
         seen.add(where)
-        _check_references(component, where)
+
+
+def check_component(component: object) -> None:
+    """
+    Check one record by itself.
+
+    Raises:
+        PluginError: it is no record, or its kind, its name or a reference is not right.
+    """
+    if not isinstance(component, Component):
+        raise PluginError(f"{_HOOK} gave {component!r}, which is not a Component")
+    where = f"{component.kind}/{component.name}"
+    if component.kind not in KINDS:
+        raise PluginError(f"{where}: there is no kind {component.kind!r}; kinds are {', '.join(KINDS)}")
+    if not _NAME.fullmatch(component.name):
+        raise PluginError(f"{where}: a name is lower-case letters, digits, '_' and '-', and starts with a letter")
+    _check_references(component, where)
 
 
 def _check_references(component: Component, where: str) -> None:

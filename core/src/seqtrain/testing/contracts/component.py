@@ -1,0 +1,148 @@
+"""What holds for a component of any kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import pytest
+
+from seqtrain.build import build_component
+from seqtrain.config.help import REQUIRED, describe
+from seqtrain.config.option import Selection
+from seqtrain.config.standalone import from_text, resolve_component, to_text
+from seqtrain.host.offer import check_component
+from seqtrain.host.registered import Registered
+from seqtrain.host.registry import Registry
+from seqtrain.testing.host import TestHost
+
+SUMMARY_LIMIT = 72  # characters; a terminal's width less the name beside it
+HEAVY = ("torch", "numpy", "omegaconf", "tensorboard", "safetensors", "transformers")
+
+
+class ComponentContract:
+    """
+    The tests of every contract; subclass the one of the component's kind.
+
+    Set `name`, and `settings` where the defaults are too large for a test. Override a fixture to change what the
+    component is tried on.
+    """
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    settings: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture
+    def registry(self, seqtrain_host: TestHost) -> Registry:
+        """Where the component is looked up."""
+        return seqtrain_host.registry
+
+    @pytest.fixture
+    def registered(self, registry: Registry) -> Registered:
+        """The component's record, and the plugin that offers it."""
+        return registry.get(self.kind, self.name)
+
+    @pytest.fixture
+    def selection(self, registry: Registry) -> Selection:
+        """The component with its settings."""
+        return resolve_component(registry, self.kind, self.name, self.settings)
+
+    def build(self, registry: Registry, selection: Selection, **supplied: Any) -> Any:
+        """Build the component as a run would."""
+        return build_component(registry, selection, **supplied)
+
+    @property
+    def setting_words(self) -> list[str]:
+        """What selects the component in a run, as `key=value`."""
+        values = {"name": self.name, **self.settings}
+        return [f"{self.kind}.{key}={_word(value)}" for key, value in values.items()]
+
+    def test_its_record_is_valid(self, registered: Registered) -> None:
+        """Kind, name and references are well formed, and a summary says in one line what it is."""
+        check_component(registered.component)
+
+        assert 0 < len(registered.component.summary) <= SUMMARY_LIMIT
+
+    def test_listing_it_imports_nothing_heavy(self, registered: Registered) -> None:
+        """Its plugin's module and its config's can be imported without torch, numpy or omegaconf."""
+        component = registered.component
+        modules = [component.config.partition(":")[0]] if component.config else []
+        if registered.plugin.entry_point:
+            modules.append(registered.plugin.entry_point.partition(":")[0])
+
+        assert not modules or heavy_imports(tuple(modules)) == ""
+
+    def test_its_config_is_a_frozen_dataclass(self, registered: Registered) -> None:
+        """Settings cannot be changed by accident, and are given by name."""
+        config_type: Any = registered.load_config()
+
+        assert config_type.__dataclass_params__.frozen
+        assert all(each.kw_only for each in dataclasses.fields(config_type) if each.init)
+
+    def test_every_setting_has_a_help_text(self, registered: Registered) -> None:
+        """`plugins show` and `--help` can say what each setting means."""
+        silent = [row.key for row in describe(registered.load_config()) if not row.help]
+
+        assert silent == []
+
+    def test_no_setting_is_called_name(self, registered: Registered) -> None:
+        """In a configuration, `name` is the component's own."""
+        assert "name" not in [each.name for each in dataclasses.fields(registered.load_config())]
+
+    def test_its_defaults_are_valid(self, registry: Registry, registered: Registered) -> None:
+        """It can be used without settings, but for those that must be given."""
+        required = {row.key for row in describe(registered.load_config()) if row.default == REQUIRED}
+        given = {key: value for key, value in self.settings.items() if key in required}
+
+        resolve_component(registry, self.kind, self.name, given)
+
+    def test_its_config_survives_being_written_and_read(self, registry: Registry, selection: Selection) -> None:
+        """RUN/config.yaml gives back the same settings."""
+        assert from_text(registry, self.kind, self.name, to_text(selection)) == selection
+
+    def test_its_presets_are_valid(self, registry: Registry, registered: Registered) -> None:
+        """Every preset can be chosen."""
+        for preset in registered.load_presets():
+            resolve_component(registry, self.kind, f"{registered.qualified_name}/{preset}")
+
+    def test_what_it_exports_is_documented(self, registered: Registered) -> None:
+        """The class or function, its public methods, its config and their modules have docstrings."""
+        exported = [registered.load(), registered.load_config()]
+        modules = [importlib.import_module(each.__module__) for each in exported if inspect.getmodule(each)]
+        bare = [_name_of(each) for each in [*modules, *_with_methods(exported)] if not inspect.getdoc(each)]
+
+        assert bare == []
+
+
+@lru_cache
+def heavy_imports(modules: tuple[str, ...]) -> str:
+    """Return what of `HEAVY` a fresh process imports with these modules, or its error; empty if nothing."""
+    code = f"import sys, {', '.join(modules)}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    return (ended.stdout + ended.stderr).strip()
+
+
+def _word(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _with_methods(exported: list[Any]) -> Iterator[Any]:
+    for each in exported:
+        yield each
+        if inspect.isclass(each):
+            yield from (
+                value
+                for name, value in vars(each).items()
+                if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+            )
+
+
+def _name_of(each: Any) -> str:
+    named: Any = each.fget if isinstance(each, property) else each
+    return str(named.__name__ if inspect.ismodule(named) else named.__qualname__)

@@ -1,0 +1,56 @@
+"""A plugin host of a test's own: what is installed, the toy parts, and what the test adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+
+from seqtrain.host.discovery import discover
+from seqtrain.host.installed import Plugin
+from seqtrain.host.registry import Registry
+from seqtrain.plugin import Component
+from seqtrain.testing import toy_plugin
+
+INLINE = "inline"  # the plugin that components registered by a test belong to
+
+
+class TestHost:
+    """
+    Registers components without installing anything.
+
+    Args:
+        plugins: what is there to begin with.
+    """
+
+    __test__ = False  # the name is not for pytest
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self._plugins = list(plugins)
+
+    @classmethod
+    def with_everything_installed(cls) -> TestHost:
+        """Return a host of the installed plugins and the toy parts."""
+        return cls([*_installed(), Plugin(id="toy", components=tuple(toy_plugin.seqtrain_components()))])
+
+    def register(self, *components: Component, plugin_id: str = INLINE) -> None:
+        """
+        Add components, as if a plugin of this id offered them.
+
+        A component of the test's own module has `ref=f"{__name__}:MyModel"`.
+        """
+        for index, plugin in enumerate(self._plugins):
+            if plugin.id == plugin_id:
+                self._plugins[index] = replace(plugin, components=(*plugin.components, *components))
+                return
+        self._plugins.append(Plugin(id=plugin_id, components=components))
+
+    @property
+    def registry(self) -> Registry:
+        """What is registered by now."""
+        return Registry(self._plugins)
+
+
+@lru_cache
+def _installed() -> tuple[Plugin, ...]:
+    return discover().plugins  # once: nothing is installed while tests run

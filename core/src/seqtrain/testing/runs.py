@@ -1,0 +1,116 @@
+"""Tiny real runs: the toy parts around whatever a test wants to try."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqtrain.build import build_trainer
+from seqtrain.config.resolve import resolve
+from seqtrain.host.registry import Registry
+from seqtrain.progress_bar import NoProgressBar
+from seqtrain.run_folder import RunFolder
+from seqtrain.testing.host import TestHost
+from seqtrain.trainer import Trainer
+
+_OF_THE_CLOCK = ("train_seconds",)
+
+
+class RunMaker:
+    """
+    Makes runs in folders below one folder.
+
+    Args:
+        registry: where components are looked up; it has the toy parts.
+        folder: for the runs.
+    """
+
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self._registry, self._folder = registry, folder
+
+    def __call__(self, *settings: str, steps: int = 4, stop_at: int | None = None, name: str = "run") -> Trainer:
+        """
+        Train on the toy task, going on from the last checkpoint of the run of this name.
+
+        Args:
+            settings: `key=value`, such as `model.name=acme/rnn`.
+            steps: updates of the whole run.
+            stop_at: interrupt the run after this update; a second call goes on.
+            name: of the run.
+
+        Returns:
+            The trainer, done.
+        """
+        overrides = [*settings, f"trainer.max_steps={steps}", f"data.cache_dir={self._folder / 'cache'}"]
+        if stop_at is not None:
+            overrides.append(f"callbacks.stop_at.step={stop_at}")
+        config = resolve(self._registry, task="toy/toy", overrides=overrides).config
+        folder = RunFolder(self._folder / name)
+        folder.create()
+        trainer = build_trainer(config, self._registry, folder, NoProgressBar())
+        trainer.checkpointing.restore(trainer)
+        trainer.run()
+        return trainer
+
+
+def digest_in_worker(settings: tuple[str, ...], folder: str) -> str:
+    """
+    Train two updates in this process with what is installed, and return a hash of all state.
+
+    For a process that was spawned: it gets names and settings, and finds the components by itself.
+    """
+    torch.set_num_threads(1)
+    registry = TestHost.with_everything_installed().registry
+    return digest(saved_state(RunMaker(registry, Path(folder))(*settings, steps=2)))
+
+
+def saved_state(trainer: Trainer) -> dict[str, Any]:
+    """Return all that a checkpoint would hold, by dotted name, without what depends on the clock."""
+    state = {name: part.state_dict() for name, part in trainer.state.items()}
+    return {key: value for key, value in _leaves(state) if key.rsplit(".", 1)[-1] not in _OF_THE_CLOCK}
+
+
+def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Name what is not equal to the bit in two states."""
+    keys = [*first, *(key for key in second if key not in first)]
+    return [key for key in keys if key not in first or key not in second or not _is_same(first[key], second[key])]
+
+
+def digest(state: Mapping[str, Any]) -> str:
+    """Return a hash of a state."""
+    content = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        content.update(key.encode())
+        is_tensor = isinstance(value, torch.Tensor)
+        content.update(value.detach().contiguous().cpu().numpy().tobytes() if is_tensor else repr(value).encode())
+    return content.hexdigest()
+
+
+def leaves(state: Any) -> dict[str, Any]:
+    """Return a nested state by dotted names."""
+    return dict(_leaves(state))
+
+
+def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        items = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        items = list(enumerate(value))
+    else:
+        return [(prefix, value)]
+    below = [leaf for key, each in items for leaf in _leaves(each, f"{prefix}.{key}" if prefix else str(key))]
+    return below or [(prefix, repr(value))]
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        return first.dtype == second.dtype and first.shape == second.shape and _same_bits(first, second)
+    return type(first) is type(second) and (first == second or first != first)  # noqa: PLR0124 - NaN is itself
+
+
+def _same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return bool(((first == second) | ((first != first) & (second != second))).all())  # noqa: PLR0124
