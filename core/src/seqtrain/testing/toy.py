@@ -90,26 +90,44 @@ class ToyModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(config.dim, spec.num_classes or spec.vocab_size)
 
+    @property
+    def output_projection(self) -> nn.Linear:
+        """The layer that turns features into logits."""
+        return self.output
+
     def forward(
         self,
         tokens: Tensor | None = None,
         source_tokens: Tensor | None = None,
         prev_output_tokens: Tensor | None = None,
+        features_only: bool = False,
     ) -> Tensor:
-        """Return logits: (B, T, V), or (B, C) for labels."""
+        """Return logits, (B, T, V), or (B, C) for labels; or the features they are made from."""
         read = tokens if prev_output_tokens is None else prev_output_tokens
         assert read is not None
-        if self.is_classifier:
-            return self.output(self.dropout(self._mean(read)))  # type: ignore[no-any-return]
-        features = self.embedding(read)
+        features: Tensor = self._mean(read) if self.is_classifier else self.embedding(read)
         if source_tokens is not None:
             features = features + self._mean(source_tokens)[:, None]
-        return self.output(self.dropout(features))  # type: ignore[no-any-return]
+        features = self.dropout(features)
+        return features if features_only else self.output(features)
 
     def _mean(self, tokens: Tensor) -> Tensor:
         real = (tokens != self.padding)[..., None]
         mean: Tensor = (self.embedding(tokens) * real).sum(1) / real.sum(1)
         return mean
+
+
+class LogitsOnly(nn.Module):
+    """A model that gives logits and nothing else, around one that could give features."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, **net_input: Tensor) -> Tensor:
+        """Return the inner model's logits."""
+        logits: Tensor = self.inner(**net_input)
+        return logits
 
 
 class ToyCriterion:

@@ -1,0 +1,92 @@
+"""Our own models, criteria, optimizers, schedulers, callbacks and trackers keep the contracts that everybody's do."""
+
+from __future__ import annotations
+
+from seqtrain.host.discovery import discover
+from seqtrain.testing import contracts
+
+CONTRACTS = {
+    "model": contracts.ModelContract,
+    "criterion": contracts.CriterionContract,
+    "optimizer": contracts.OptimizerContract,
+    "lr_scheduler": contracts.LRSchedulerContract,
+    "callback": contracts.CallbackContract,
+    "tracker": contracts.TrackerContract,
+}
+SETTINGS = {  # where the defaults are too large for a test
+    "transformer/transformer": {
+        "encoder_layers": 1,
+        "decoder_layers": 2,
+        "embed_dim": 16,
+        "ffn_dim": 32,
+        "attention_heads": 2,
+    },
+}
+
+
+def contract_of(registered, **attributes):
+    """Make a test class of a component."""
+    name = f"Test_{registered.component.kind}_{registered.component.name}"
+    settings = SETTINGS.get(registered.qualified_name, {})
+    return type(
+        name,
+        (CONTRACTS[registered.component.kind],),
+        {"name": registered.qualified_name, "settings": settings, **attributes},
+    )
+
+
+for _each in discover().components():
+    if _each.component.kind in CONTRACTS:
+        globals()[f"Test_{_each.component.kind}_{_each.component.name}"] = contract_of(_each)
+
+
+class TestToyModel(contracts.ModelContract):
+    """The toy model, which other components are tried on."""
+
+    name = "toy/toy"
+
+
+class TestToyLanguageModel(contracts.ModelContract):
+    """The same, on text that is continued."""
+
+    name = "toy/toy"
+    form = "lm"
+
+
+class TestToyClassifier(contracts.ModelContract):
+    """The same, on text that is labelled."""
+
+    name = "toy/toy"
+    form = "classify"
+
+
+class TestToyCriterion(contracts.CriterionContract):
+    """The toy criterion."""
+
+    name = "toy/toy"
+
+
+class TestToyCriterionOfLabels(contracts.CriterionContract):
+    """The toy criterion, on labels."""
+
+    name = "toy/toy"
+    form = "classify"
+
+
+class TestCrossEntropyOfLabels(contracts.CriterionContract):
+    """Cross entropy on labels."""
+
+    name = "criteria/cross_entropy"
+    form = "classify"
+
+
+class TestToyOptimizer(contracts.OptimizerContract):
+    """The toy optimizer."""
+
+    name = "toy/toy"
+
+
+class TestToyLRScheduler(contracts.LRSchedulerContract):
+    """The toy scheduler."""
+
+    name = "toy/toy"
