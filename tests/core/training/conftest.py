@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.batch import Batch
 from seqtrain.build import build_trainer
 from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
@@ -28,12 +27,12 @@ from seqtrain.config.schema import (
 )
 from seqtrain.errors import PluginError
 from seqtrain.progress_bar import NoProgressBar
-from seqtrain.protocols import DatasetPart, ModelSpec
+from seqtrain.protocols import ModelSpec
 from seqtrain.run_folder import RunFolder
-from seqtrain.task import Task
+from seqtrain.testing.samples import PADDING
+from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
+from seqtrain.testing.toy_config import ToyModelConfig, ToyTaskConfig
 from seqtrain.trainer import Trainer
-
-VOCABULARY, PADDING = 11, 0
 
 
 @dataclass(frozen=True)
@@ -41,90 +40,25 @@ class NoSettings:
     """A component without settings."""
 
 
-class ToyDataset:
-    """Sentences of 1 to 7 tokens, made from a seed; the model is to repeat each token."""
+class MeasuredTask(ToyTask):
+    """The toy task, to continue a text, with a measure of its own."""
 
-    fingerprint = "toy"
-
-    def __init__(self, size: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        self._rows = [rng.integers(1, VOCABULARY, size=rng.integers(1, 8)) for _ in range(size)]
-        self.parts = [DatasetPart(0, size)]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def lengths(self, start: int, stop: int) -> np.ndarray:
-        return np.array([[len(row)] for row in self._rows[start:stop]])
-
-    def collate(self, indices: Sequence[int]) -> Batch:
-        rows = [torch.from_numpy(self._rows[index]) for index in indices]
-        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
-        real = sum(map(len, rows))
-        return Batch(
-            ids=torch.as_tensor(np.asarray(indices)),
-            net_input={"tokens": tokens},
-            target=tokens,
-            num_targets=real,
-            num_tokens=real,
-            num_positions=tokens.numel(),
-        )
-
-    def describe(self, index: int) -> str:
-        return f"toy:{index + 1}"
-
-
-class ToyTask(Task):
     higher_is_better = frozenset({"accuracy"})
 
     def __init__(self, config: object) -> None:
-        self._data = {"train": ToyDataset(50, 1), "valid": ToyDataset(9, 2)}
-
-    def prepare(self, artifacts: Path, cache: Path) -> None: ...
-
-    def load(self, artifacts: Path, cache: Path) -> None: ...
-
-    @property
-    def model_spec(self) -> ModelSpec:
-        return ModelSpec(vocab_size=VOCABULARY, padding=PADDING, max_positions=8)
-
-    def splits(self) -> Sequence[str]:
-        return ("train", "valid")
-
-    def dataset(self, split: str) -> ToyDataset:
-        return self._data[split]
+        super().__init__(ToyTaskConfig(form="lm", examples=50))
 
     def measure(self, split: str, models: Sequence[nn.Module]) -> dict[str, float]:
-        batch = self.dataset(split).collate(range(9))
+        data = self.dataset(split)
+        batch = data.collate(np.arange(len(data)))
         with torch.no_grad():
             hits = (models[0](**batch.net_input).argmax(-1) == batch.target)[batch.target != PADDING]
         return {"accuracy": float(hits.float().mean())}
 
-    def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
-        yield from lines
 
-
-class ToyModel(nn.Module):
-    def __init__(self, config: object, *, spec: ModelSpec) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(spec.vocab_size, 6)
-        self.dropout = nn.Dropout(0.3)
-        self.output = nn.Linear(6, spec.vocab_size)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.output(self.dropout(self.embedding(tokens)))
-
-
-class ToyCriterion:
-    def __init__(self, config: object, *, spec: ModelSpec) -> None:
-        self._padding = spec.padding
-
-    def __call__(self, model: nn.Module, sample: Batch, /) -> tuple[torch.Tensor, int, dict[str, Any]]:
-        logits = model(**sample.net_input)
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), sample.target.flatten(), ignore_index=self._padding, reduction="sum"
-        )
-        return loss, sample.num_targets, {"loss": loss.detach(), "num_targets": sample.num_targets}
+def toy_model(config: object, *, spec: ModelSpec) -> nn.Module:
+    """Make the toy model with its default settings."""
+    return ToyModel(ToyModelConfig(), spec=spec)
 
 
 def toy_adam(config: object, *, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -142,8 +76,8 @@ class ToyRegistry:
 
     def __init__(self) -> None:
         self.parts: dict[tuple[str, str], Any] = {
-            ("task", "toy"): ToyTask,
-            ("model", "toy"): ToyModel,
+            ("task", "toy"): MeasuredTask,
+            ("model", "toy"): toy_model,
             ("criterion", "toy"): ToyCriterion,
             ("optimizer", "toy"): toy_adam,
             ("lr_scheduler", "toy"): toy_scheduler,
@@ -166,7 +100,7 @@ class Toy:
         """Return a configuration; `trainer`, `data`, `checkpoint` and `logging` take dicts of fields."""
         sections = {
             "trainer": TrainerConfig(max_epochs=3, clip_norm=1.0),
-            "data": DataConfig(max_tokens=20, prefetch=0, cache_dir=str(self.folder / "cache")),
+            "data": DataConfig(max_tokens=30, prefetch=0, cache_dir=str(self.folder / "cache")),
             "checkpoint": CheckpointConfig(save=Every(steps=5), keep_last=100),
             "logging": LoggingConfig(every=Every(steps=4)),
         }

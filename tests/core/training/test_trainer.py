@@ -73,7 +73,7 @@ def test_gradients_do_not_depend_on_the_split_into_micro_batches(toy, split: lis
     parts.train_step([data.collate(range(start, stop)) for start, stop in itertools.pairwise(edges)])
 
     for left, right in zip(whole.optimizer.parameters, parts.optimizer.parameters, strict=True):
-        torch.testing.assert_close(left.grad, right.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(left.grad, right.grad, rtol=1e-5, atol=1e-7)
 
 
 def without_dropout(make: Any) -> Any:
@@ -137,7 +137,7 @@ def test_numbers_that_are_not_finite_stop_the_run_before_the_update(toy, culprit
     """The error names step, module, sample ids and places; no weight has changed."""
     trainer = toy.trainer()
     with torch.no_grad():
-        next(getattr(trainer.model, culprit).parameters())[3] = float("nan")
+        next(getattr(trainer.model, culprit).parameters())[:] = float("nan")
     before = weights(trainer)
     with pytest.raises(
         NonFiniteError, match=rf"Step 1 \(epoch 1\).*output of module {culprit}.*toy:\d+.*lower optimizer"
@@ -236,11 +236,13 @@ def test_a_line_of_metrics_has_the_documented_keys(toy) -> None:
 
 
 def test_the_run_learns(toy) -> None:
-    """Repeating tokens is learned in a few epochs."""
+    """Which of 24 words comes next is learned in a few epochs, as far as it can be known."""
     trainer = toy.trainer(trainer={"max_epochs": 12})
+    untrained = trainer.task.measure("valid", [trainer.model.eval()])["accuracy"]
     trainer.run()
 
-    assert 1.0 == trainer.measures["accuracy"]
+    assert untrained < 0.1
+    assert trainer.measures["accuracy"] > 0.3
 
 
 # --- going on -------------------------------------------------------------------------------------------------------

@@ -64,6 +64,14 @@ class CriterionContract(BatchContract):
 
         assert {name: sum(each[name] for each in alone) for name in together} == pytest.approx(together, rel=1e-5)
 
+    def test_every_real_target_counts(
+        self, criterion: Criterion, model: nn.Module, data_form: samples.Form, examples: list[samples.Example]
+    ) -> None:
+        """Each sentence alone has a loss with a gradient; a label may have the number of the padding id."""
+        batches = [samples.make_batch(data_form, [each]) for each in examples]
+
+        assert [bool(_gradient(criterion, model, each).any()) for each in batches] == [True] * len(batches)
+
     def test_padding_changes_nothing(
         self, criterion: Criterion, model: nn.Module, data_form: samples.Form, examples: list[samples.Example]
     ) -> None:
