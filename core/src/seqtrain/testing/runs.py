@@ -11,7 +11,9 @@ import torch
 
 from seqtrain.build import build_trainer
 from seqtrain.config.resolve import resolve
+from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
+from seqtrain.inference import TrainedRun, load_run
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.run_folder import RunFolder
 from seqtrain.testing.host import TestHost
@@ -37,7 +39,7 @@ class RunMaker:
         Train on the toy task, going on from the last checkpoint of the run of this name.
 
         Args:
-            settings: `key=value`, such as `model.name=acme/rnn`.
+            settings: `key=value`, such as `model.name=acme/rnn`; with `task.name=...` on another task, by its recipe.
             steps: updates of the whole run.
             stop_at: interrupt the run after this update; a second call goes on.
             name: of the run.
@@ -45,16 +47,25 @@ class RunMaker:
         Returns:
             The trainer, done.
         """
-        overrides = [*settings, f"trainer.max_steps={steps}", f"data.cache_dir={self._folder / 'cache'}"]
-        if stop_at is not None:
-            overrides.append(f"callbacks.stop_at.step={stop_at}")
-        config = resolve(self._registry, task="toy/toy", overrides=overrides).config
-        folder = RunFolder(self._folder / name)
+        more = [f"trainer.max_steps={steps}", *([] if stop_at is None else [f"callbacks.stop_at.step={stop_at}"])]
+        folder = self.folder(name)
         folder.create()
-        trainer = build_trainer(config, self._registry, folder, NoProgressBar())
+        trainer = build_trainer(self._config(*settings, *more), self._registry, folder, NoProgressBar())
         trainer.checkpointing.restore(trainer)
         trainer.run()
         return trainer
+
+    def load(self, *settings: str, name: str = "run") -> TrainedRun:
+        """Return what a run of these settings has trained, as `seqtrain predict` would load it."""
+        return load_run(self.folder(name), self._registry, self._config(*settings), checkpoints=["last"])
+
+    def folder(self, name: str = "run") -> RunFolder:
+        """Return the folder of the run of this name."""
+        return RunFolder(self._folder / name)
+
+    def _config(self, *settings: str) -> RunConfig:
+        overrides = [*settings, f"data.cache_dir={self._folder / 'cache'}"]
+        return resolve(self._registry, task="toy/toy", overrides=overrides).config
 
 
 def digest_in_worker(settings: tuple[str, ...], folder: str) -> str:

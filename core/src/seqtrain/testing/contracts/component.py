@@ -96,11 +96,13 @@ class ComponentContract:
         assert "name" not in [each.name for each in dataclasses.fields(registered.load_config())]
 
     def test_its_defaults_are_valid(self, registry: Registry, registered: Registered) -> None:
-        """It can be used without settings, but for those that must be given."""
+        """It can be used without settings, but for those that must be given; each default is within its range."""
         required = {row.key for row in describe(registered.load_config()) if row.default == REQUIRED}
         given = {key: value for key, value in self.settings.items() if key in required}
 
-        resolve_component(registry, self.kind, self.name, given)
+        defaults = resolve_component(registry, self.kind, self.name, given)
+
+        assert from_text(registry, self.kind, self.name, to_text(defaults)) == defaults
 
     def test_its_config_survives_being_written_and_read(self, registry: Registry, selection: Selection) -> None:
         """RUN/config.yaml gives back the same settings."""
