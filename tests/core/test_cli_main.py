@@ -8,9 +8,11 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from seqtrain import errors
 from seqtrain.cli import main as cli
+from seqtrain.cli.invocation import installed_plugins
 from seqtrain.cli.main import main
 
 OFFERS_COMMAND = """
@@ -52,7 +54,9 @@ def test_help_lists_every_command_and_imports_none():
 
     for name in ("train", "evaluate", "predict", "plugins", "config", "checkpoints"):
         assert f"\n  {name} " in done.stdout
-    assert done.stdout.endswith("0 ['seqtrain.cli.errors', 'seqtrain.cli.group', 'seqtrain.cli.main'] []\n")
+    assert done.stdout.endswith(
+        "0 ['seqtrain.cli.errors', 'seqtrain.cli.group', 'seqtrain.cli.invocation', 'seqtrain.cli.main'] []\n"
+    )
 
 
 def test_python_m_seqtrain_is_seqtrain():
@@ -276,14 +280,15 @@ def test_a_plugins_command_does_not_take_the_place_of_ours(zoo, capsys):
 
 
 def test_two_plugins_with_one_command_keep_both(zoo, capsys):
-    """Under their qualified names, and the short one is unknown."""
+    """Under their qualified names, and the short one is refused with both."""
     zoo.install("one", OFFERS_COMMAND.format(name="go"))
     zoo.install("two", OFFERS_COMMAND.format(name="go"))
     zoo.write("zoo_command.py", "import click\n@click.command()\ndef go():\n    click.echo('gone')\n")
 
     assert main(["two/go"]) == 0
-    assert main(["go"]) == 2
-    assert "No such command 'go'." in capsys.readouterr().err
+    capsys.readouterr()
+    assert main(["go"]) == 4
+    assert "2 plugins offer a command 'go': write 'one/go' or 'two/go'." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -304,4 +309,138 @@ def test_a_broken_plugin_is_mentioned_where_a_command_is_unknown(zoo, capsys):
     zoo.install("bad", "import not_there")
 
     assert main(["qqqqq"]) == 2
-    assert "bad (broken)" in capsys.readouterr().err
+    assert "bad (broken: ModuleNotFoundError: No module named 'not_there')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["--no-plugin", "goer"], {}),
+        (["--no-plugin", "core", "--no-plugin", "other,goer"], {}),
+        (["--no-plugins"], {}),
+        ([], {"SEQTRAIN_DISABLE_PLUGINS": "goer"}),
+        ([], {"SEQTRAIN_PLUGINS": "optim"}),
+        (["--no-plugins"], {"SEQTRAIN_PLUGINS": "goer"}),
+    ],
+)
+@pytest.mark.parametrize("command", [["plugins", "list"], ["--help"], ["go"]], ids=" ".join)
+def test_a_plugin_that_is_switched_off_is_not_imported(zoo, monkeypatch, capsys, options, variables, command):
+    """Whatever the command is; even help asks the plugins."""
+    module = zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    code = main([*options, *command])
+
+    assert code == (2 if command == ["go"] else 0)
+    assert module not in sys.modules
+    assert "Go somewhere" not in capsys.readouterr().out
+
+
+def test_the_options_act_wherever_they_stand_before_the_command(zoo, capsys):
+    """Also behind one that ends the command line by itself."""
+    module = zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+
+    assert main(["--help", "--no-plugin", "goer"]) == 0
+    assert module not in sys.modules
+    assert "Commands of plugins" not in capsys.readouterr().out
+
+
+def test_a_run_that_needs_what_is_switched_off_says_how_to_undo_it(capsys):
+    """And nothing more than that."""
+    assert main(["--no-plugin", "translation", "config", "check", "--task", "translation"]) == 4
+    assert (
+        "plugin 'translation' (seqtrain-translation 0.1.0) is disabled: switched off by --no-plugin translation. "
+        "To use it, leave out `--no-plugin translation`."
+    ) in capsys.readouterr().err
+
+
+def test_an_id_that_nobody_has_is_warned_of_once(zoo, capsys):
+    """Environments differ, so it is no error."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+
+    assert main(["--no-plugin", "goerr", "plugins", "list", "--json"]) == 0
+
+    out, err = capsys.readouterr()
+    assert err == (
+        "seqtrain: warning: --no-plugin names 'goerr', and no installed plugin has that id. Did you mean 'goer'?\n"
+    )
+    assert out.startswith("{")
+
+
+def test_the_options_stand_before_the_command(capsys):
+    """Behind it they are unknown."""
+    assert main(["plugins", "list", "--no-plugins"]) == 2
+    assert "No such option" in capsys.readouterr().err
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """Strict mode, with our own plugins as the only others: what else is installed here must not decide."""
+    monkeypatch.setenv("SEQTRAIN_PLUGIN_STRICT", "1")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise RuntimeError('out of order')", ["RuntimeError: out of order", "Traceback (most recent call last)"]),
+        ("import jax\n" + OFFERS_COMMAND.format(name="go"), ["acme (slow): imports jax while being listed"]),
+        (OFFERS_COMMAND.format(name="go") + "    yield 3", ["acme (ok): seqtrain_components gave 3"]),
+        (
+            "import os\nos.environ['ZOO_STRICT'] = '1'\n" + OFFERS_COMMAND.format(name="go"),
+            ["acme (ok): changes os.environ"],
+        ),
+    ],
+    ids=["broken", "slow", "record", "environment"],
+)
+@pytest.mark.parametrize("command", ["config check --task translation", "plugins list", "plugins show acme"])
+def test_strict_mode_ends_every_command_where_a_plugin_has_a_fault(zoo, capsys, code, said, command):
+    """With what is wrong; the commands about plugins print first what they have to say."""
+    zoo.write("jax.py", "")
+    zoo.install("acme", code)
+
+    assert main(["--strict-plugins", *command.split()]) == 4
+
+    out, err = capsys.readouterr()
+    assert ("acme" in out) == command.startswith("plugins")
+    assert "seqtrain: error: " in err
+    for each in said:
+        assert each in err
+
+
+@pytest.mark.usefixtures("strict")
+def test_strict_mode_is_content_with_plugins_that_are_well_or_switched_off(zoo, capsys):
+    """What was switched off was switched off on purpose."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go"))
+    zoo.install("bad", "raise RuntimeError")
+
+    assert main(["--no-plugin", "bad", "config", "check", "--task", "translation"]) == 0
+    assert main(["--no-plugin", "bad", "plugins", "list"]) == 0
+    assert main(["plugins", "list"]) == 4
+
+
+@pytest.mark.usefixtures("strict")
+def test_strict_mode_does_not_take_help_away(zoo):
+    """It is needed most where something is wrong."""
+    zoo.install("bad", "raise RuntimeError")
+
+    assert main(["--help"]) == 0
+
+
+def test_a_command_whose_record_is_bad_says_so(zoo, capsys):
+    """Rather than being unknown."""
+    zoo.install("goer", OFFERS_COMMAND.format(name="go").replace("zoo_command:go", "zoo_command.go"))
+
+    assert main(["go"]) == 4
+    assert "ref is 'zoo_command.go', not of the form 'package.module:Name'" in capsys.readouterr().err
+
+
+def test_commands_run_outside_of_seqtrain_look_at_the_environment(monkeypatch):
+    """As when a test calls a command by itself."""
+    monkeypatch.setenv("SEQTRAIN_PLUGINS", "core")
+
+    @click.command()
+    def bare() -> None:
+        click.echo(" ".join(plugin.id for plugin in installed_plugins().plugins if plugin.usable))
+
+    assert CliRunner().invoke(bare).output == "core\n"

@@ -26,6 +26,14 @@ def seqtrain_components():
     yield Component(kind={kind!r}, name={name!r}, ref="zoo_code:Model", config="zoo_code:Config",
                     presets="zoo_data:presets.yaml", summary="A recurrent network", for_tasks=("lm",))
 """
+TWO_RECORDS = """
+from seqtrain.plugin import Component, hookimpl
+
+@hookimpl
+def seqtrain_components():
+    yield Component(kind="command", name="go", ref="zoo_command:go", summary="Go somewhere")
+    yield Component(kind="model", name="bad", ref="zoo_code.Model")
+"""
 PRESETS = "tiny: {summary: Small, aliases: [wee], config: {width: 1}}\n"
 
 
@@ -59,7 +67,7 @@ def test_no_plugin_stops_the_list(zoo):
     zoo.write("jax.py", "")
     code = (
         "import sys; from seqtrain.cli.main import main; status = main(['plugins', 'list', '--json']);"
-        "heavy = {'torch', 'numpy', 'omegaconf', 'yaml', 'rich'} & set(sys.modules);"
+        "heavy = {'torch', 'numpy', 'omegaconf', 'tensorboard', 'yaml', 'rich'} & set(sys.modules);"
         "print(status, *sorted(heavy), file=sys.stderr)"
     )
     environ = {**os.environ, "PYTHONPATH": str(zoo.path), "SEQTRAIN_DISABLE_PLUGINS": "off"}
@@ -111,6 +119,21 @@ def test_components_are_listed_with_their_plugin(rnn, capsys):
 
     assert {"acme/zoo_rnn", "other/zoo_rnn"} < set(names)
     assert "zoo_rnn" not in names
+    remark = "! 2 plugins offer a model 'zoo_rnn': write 'acme/zoo_rnn' or 'other/zoo_rnn'."
+    assert remark in output(capsys, "list", "--kind", "model").splitlines()
+    assert remark in output(capsys, "list").splitlines()
+    assert remark not in output(capsys, "list", "--kind", "optimizer")
+
+
+def test_an_ambiguous_name_is_marked_for_programs(rnn, capsys):
+    """On the component, and in the list of plugins."""
+    rnn.install("other", PLUGIN.format(kind="model", name="zoo_rnn"))
+
+    listed = json.loads(output(capsys, "list", "--json"))
+    components = json.loads(output(capsys, "list", "--kind", "model", "--json"))["components"]
+
+    assert listed["ambiguous"] == ["2 plugins offer a model 'zoo_rnn': write 'acme/zoo_rnn' or 'other/zoo_rnn'."]
+    assert {each["qualified_name"] for each in components if each["ambiguous"]} == {"acme/zoo_rnn", "other/zoo_rnn"}
 
 
 def test_components_as_json(rnn, capsys):
@@ -121,6 +144,8 @@ def test_components_as_json(rnn, capsys):
     (found,) = [each for each in content["components"] if each["plugin"] == "acme"]
     assert found["qualified_name"] == "acme/zoo_rnn"
     assert (found["ref"], found["distribution"], found["version"]) == ("zoo_code:Model", "zoo-acme", "1.0")
+    assert (found["location"], found["editable"]) == (str(rnn.path), False)
+    assert found["entry_point"] == "zoo_zoo_acme_plugin"
 
 
 def test_a_plugin_is_shown_with_what_it_offers(rnn, capsys):
@@ -128,6 +153,8 @@ def test_a_plugin_is_shown_with_what_it_offers(rnn, capsys):
     text = output(capsys, "show", "acme")
 
     assert text.startswith("plugin acme: ok\n  distribution  zoo-acme 1.0\n")
+    assert f"installed in  {rnn.path}\n" in text
+    assert "entry point   zoo_zoo_acme_plugin\n" in text
     assert "model  zoo_rnn  A recurrent network" in text
     assert "seqtrain plugins show model/zoo_rnn" in text
 
@@ -139,6 +166,8 @@ def test_a_broken_plugin_is_shown_with_its_traceback(zoo, capsys):
     text = output(capsys, "show", "bad")
 
     assert text.startswith("plugin bad: broken\n")
+    assert "  because       ZeroDivisionError: division by zero\n" in text
+    assert "  what to do    `seqtrain plugins show bad` prints the traceback. Try `pip install" in text
     assert text.endswith("ZeroDivisionError: division by zero\n")
     assert "Traceback (most recent call last)" in text
 
@@ -153,7 +182,7 @@ def test_plugins_of_one_id_are_shown_together(zoo, capsys):
 
     assert "plugin acme: ok" in text
     assert "plugin acme: conflict" in text
-    assert "what to do    Uninstall one of the two" in text
+    assert "what to do    Uninstall one of them: `pip uninstall zoo-a` or `pip uninstall zoo-b`" in text
     assert [each["state"] for each in content["plugins"]] == ["ok", "conflict"]
 
 
@@ -163,6 +192,9 @@ def test_a_component_is_found_by_any_of_its_names(rnn, capsys, name):
     text = output(capsys, "show", name)
 
     assert text.startswith("model zoo_rnn: A recurrent network\n")
+    assert "plugin        acme (zoo-acme 1.0)\n" in text
+    assert f"installed in  {rnn.path}\n" in text
+    assert "qualified     acme/zoo_rnn\n" in text
     assert "for tasks     lm" in text
     assert "width  int         256      >= 1 units  size of the hidden state\n" in text
     assert "zoo_rnn/tiny  Small    wee" in text
@@ -181,19 +213,33 @@ def test_the_example_can_be_put_into_a_configuration(rnn, capsys):
     [
         ("tokenizer", "task:\n  tokenizer:\n    name: zoo_x\n    width: 256\n    kind: gru\n"),
         ("callback", "callbacks:\n  zoo_x:\n    width: 256\n    kind: gru\n"),
-        ("metric", None),
+        ("metric", "task:\n  metric:\n    name: zoo_x\n    width: 256\n    kind: gru\n"),
+        ("launcher", "distributed:\n  launcher:\n    name: zoo_x\n    width: 256\n    kind: gru\n"),
     ],
 )
 def test_the_example_depends_on_the_kind(rnn, capsys, kind, example):
-    """A callback has a map of its own, a tokenizer belongs to the task, others are not configured."""
+    """A callback has a map of its own, others are chosen by a field of another section."""
+    rnn.install("x", PLUGIN.format(kind=kind, name="zoo_x").replace("presets=", "presets=None and "))
+
+    assert output(capsys, "show", "zoo_x").endswith(f"In a configuration:\n\n{example}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("command", "seqtrain zoo_x --help"),
+        ("exporter", "seqtrain export RUN --to zoo_x --output PATH"),
+        ("importer", "seqtrain import --from zoo_x SOURCE --run-dir RUN"),
+    ],
+)
+def test_what_no_configuration_names_is_shown_as_a_command(rnn, capsys, kind, line):
+    """As it would be typed."""
     rnn.install("x", PLUGIN.format(kind=kind, name="zoo_x").replace("presets=", "presets=None and "))
 
     text = output(capsys, "show", "zoo_x")
 
-    if example is None:
-        assert "In a configuration" not in text
-    else:
-        assert text.endswith(f"In a configuration:\n\n{example}")
+    assert "In a configuration" not in text
+    assert text.endswith(f"On the command line: {line}\n")
 
 
 def test_a_component_without_settings_is_shown(capsys):
@@ -246,3 +292,18 @@ def test_a_config_that_cannot_be_imported_names_the_plugin(zoo, capsys):
 
     assert main(["plugins", "show", "zoo_rnn"]) == 4
     assert "plugin 'acme' (zoo-acme 1.0) cannot be loaded from zoo_code:Config" in capsys.readouterr().err
+
+
+def test_a_bad_record_is_shown_with_its_plugin_and_refused_by_itself(zoo, capsys):
+    """The plugin's other components are shown as ever."""
+    zoo.install("acme", TWO_RECORDS)
+
+    text = output(capsys, "show", "acme")
+
+    assert text.startswith("plugin acme: ok\n")
+    assert "  model bad     model/bad: ref is 'zoo_code.Model', not of the form 'package.module:Name'\n" in text
+    assert "On the command line: seqtrain go --help" in output(capsys, "show", "command/go")
+    assert "! acme: model/bad: ref is 'zoo_code.Model'" in output(capsys, "list")
+    for name in ("model/bad", "bad"):
+        assert main(["plugins", "show", name]) == 4
+        assert "model 'bad' of plugin 'acme' (zoo-acme 1.0) cannot be used" in capsys.readouterr().err

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from seqtrain.host.discovery import discover
+from seqtrain.host.switches import Switches
 
 HEADER = "from seqtrain.plugin import Component, hookimpl\n"
 
@@ -138,7 +140,7 @@ def test_other_requirements_do_not_matter(zoo, requirement):
 
 @pytest.mark.parametrize(
     "options",
-    [{"environ": {"SEQTRAIN_DISABLE_PLUGINS": "x, acme"}}, {"disabled": ["acme"]}],
+    [{"environ": {"SEQTRAIN_DISABLE_PLUGINS": "x, acme"}}, {"switches": Switches(no_plugins=True)}],
     ids=["variable", "argument"],
 )
 def test_a_disabled_plugin_is_not_imported(zoo, options):
@@ -159,6 +161,7 @@ def test_the_second_plugin_of_an_id_is_in_conflict(zoo):
     assert (first.distribution, first.state) == ("zoo-a", "ok")
     assert (other.distribution, other.state) == ("zoo-b", "conflict")
     assert other.note == "its id is taken by plugin 'acme' (zoo-a 1.0)"
+    assert other.remedy == "Uninstall one of them: `pip uninstall zoo-a` or `pip uninstall zoo-b`."
     assert second not in sys.modules
 
 
@@ -210,9 +213,13 @@ def test_what_a_plugin_prints_goes_to_stderr(zoo, capsys):
     [
         ("def seqtrain_componets(): return []", "there is no such hook. Did you mean 'seqtrain_components'?"),
         ("def seqtrain_run_start(trainer): pass", "called on the instances of a run, never on a plugin's module"),
-        ("def seqtrain_components(registry): return []", "{'registry'}"),
+        (
+            "def seqtrain_components(registry): return []",
+            "implements seqtrain_components with the argument 'registry', which that hook does not have",
+        ),
+        ("def seqtrain_components(): pass", "gave None, not components; perhaps a `yield` is missing"),
     ],
-    ids=["unknown", "misplaced", "argument"],
+    ids=["unknown", "misplaced", "argument", "nothing"],
 )
 def test_a_hook_that_would_not_be_called_breaks_a_plugin(zoo, code, note):
     """A misspelled, misplaced or wrongly declared hook is an error, not silence."""
@@ -251,9 +258,15 @@ def test_a_plugin_without_the_hook_is_broken(zoo):
         ("Component(kind='model', name='m', ref='a:B', presets='/etc/x.yaml')", "presets is '/etc/x.yaml'"),
         ("Component(kind='task', name='m', ref='a:B', recipe='a:/x.yaml')", "recipe is 'a:/x.yaml'"),
         ("from_ := Component(kind='model', name='m', ref='a:B')\n    yield from_", "model/m is offered twice"),
+        ("Component(kind=['model'], name='m', ref='a:B')", "there is no kind ['model']"),
+        ("Component(kind='model', name=None, ref='a:B')", "name is None, not a text"),
+        ("Component(kind='model', name='m', ref=3)", "ref is 3, not a text"),
+        ("Component(kind='model', name='m', ref='a:B', config=dict)", "config is <class 'dict'>, not of the form"),
+        ("Component(kind='model', name='m', ref='a:B', summary=None)", "summary is None, not a text"),
+        ("Component(kind='model', name='m', ref='a:B', for_tasks='lm')", "for_tasks is 'lm', not a tuple of names"),
     ],
 )
-def test_a_bad_record_breaks_its_plugin(zoo, record, note):
+def test_a_plugin_of_nothing_but_bad_records_is_broken(zoo, record, note):
     """What could not be used later is refused at once."""
     zoo.install("bad", offering(f"({record})" if "\n" not in record else "(" + record.replace("\n", ")\n", 1)))
 
@@ -261,6 +274,115 @@ def test_a_bad_record_breaks_its_plugin(zoo, record, note):
 
     assert plugin.state == "broken"
     assert note in plugin.note
+    assert plugin.components == ()
+    assert "pip uninstall zoo-bad" in plugin.remedy
+
+
+def test_a_bad_record_marks_its_component_and_no_other(zoo):
+    """The plugin is as well as it can be; of two with one name neither can be used."""
+    good, again, bad = (
+        f"Component(kind='model', name={name!r}, ref={ref!r})"
+        for name, ref in (("good", "a:B"), ("again", "a:B"), ("bad", "a.B"))
+    )
+    zoo.install("acme", offering(f"{good}\n    yield {again}\n    yield {bad}\n    yield {again}\n    yield 3"))
+
+    plugin = zoo.only()
+
+    assert (plugin.state, plugin.note) == ("ok", "")
+    assert [each.name for each in plugin.components] == ["good"]
+    assert [(each.kind, each.name) for each in plugin.bad_records] == [("model", "bad"), ("", ""), ("model", "again")]
+    assert [remark.partition(". Only its author")[0] for remark in plugin.remarks] == [
+        "model/bad: ref is 'a.B', not of the form 'package.module:Name'",
+        "seqtrain_components gave 3, which is not a Component",
+        "model/again is offered twice",
+    ]
+
+
+def test_what_a_plugin_does_to_the_process_is_undone_and_told(zoo, monkeypatch):
+    """It can be used, and so can all others."""
+    monkeypatch.setenv("ZOO", "as it was")
+    zoo.install(
+        "acme", "import os\nos.environ['ZOO'] = 'worse'\n" + offering("Component(kind='model', name='m', ref='a:B')")
+    )
+
+    plugin = zoo.only()
+
+    assert os.environ["ZOO"] == "as it was"
+    assert (plugin.state, plugin.note) == ("ok", "changes os.environ (ZOO)")
+    assert "seqtrain --no-plugin acme" in plugin.remedy
+
+
+@pytest.mark.parametrize("plugin_id", ["a/b", "a b", ".a"])
+def test_an_id_that_cannot_be_written_elsewhere_breaks_a_plugin(zoo, plugin_id):
+    """It stands before a slash in qualified names, and in lists of plugins to switch off."""
+    module = zoo.install(plugin_id, distribution="zoo-odd")
+
+    assert zoo.only().state == "broken"
+    assert zoo.only().note.startswith(f"its id {plugin_id!r} is not made of letters")
+    assert module not in sys.modules
+
+
+@pytest.mark.parametrize("value", ["acme/plugin.py", "acme.plugin.", ""])
+def test_an_entry_point_that_names_no_module_breaks_a_plugin(value):
+    """The message shows what its author has written."""
+    (plugin,) = discover(environ={}, entry_points=[EntryPoint("acme", value, "seqtrain.plugins.v1")]).plugins
+
+    assert plugin.state == "broken"
+    assert plugin.note == f"its entry point is {value!r}, not of the form 'package.module'"
+
+
+def test_an_entry_point_may_name_an_object(zoo):
+    """The hook is then looked for on that."""
+    zoo.write(
+        "zoo_object.py",
+        offering("Component(kind='model', name='m', ref='a:B')") + "import sys\nplugin = sys.modules[__name__]\n",
+    )
+
+    (plugin,) = discover(
+        environ={}, entry_points=[EntryPoint("acme", "zoo_object:plugin", "seqtrain.plugins.v1")]
+    ).plugins
+
+    assert plugin.state == "ok"
+
+
+def test_an_error_that_cannot_be_shown_is_shown_as_such(zoo):
+    """Not even its message takes the command line down."""
+    zoo.install("bad", "class E(Exception):\n    def __str__(self): return 1 / 0\nraise E")
+
+    assert "E: <" in zoo.only().note  # the rest depends on the version of Python
+
+
+def test_a_long_note_is_cut(zoo):
+    """A list of plugins is to be read; the traceback has all of it."""
+    zoo.install("bad", "raise RuntimeError('x' * 1000)")
+
+    assert len(zoo.only().note) < 310
+    assert "x" * 1000 in zoo.only().traceback
+
+
+@pytest.mark.parametrize("field", ["METADATA", "entry_points.txt"])
+def test_metadata_that_is_not_utf8_hides_no_plugin(zoo, field):
+    """Without its metadata a plugin works; without its entry points it cannot, which is told."""
+    zoo.install("acme")
+    info = zoo.path / "zoo_acme-1.0.dist-info"
+    (info / field).write_bytes((info / field).read_bytes() + b"# \xe4\n")
+
+    (plugin,) = [each for each in discover(environ={}).plugins if each.location == str(zoo.path) or each.id == "acme"]
+
+    if field == "METADATA":
+        assert (plugin.id, plugin.state, plugin.distribution) == ("acme", "ok", None)
+    else:
+        assert (plugin.id, plugin.state, plugin.distribution) == ("zoo-acme", "broken", "zoo-acme")
+        assert plugin.note.startswith("its entry_points.txt cannot be read: 'utf-8' codec can't decode byte 0xe4")
+        assert plugin.remedy == "Reinstall it: `pip install --force-reinstall zoo-acme`."
+
+
+def test_entry_points_of_others_that_are_not_utf8_are_none_of_our_business(zoo):
+    """A distribution without a word of seqtrain in it is not listed."""
+    zoo.write("other-1.0.dist-info/METADATA", "Name: other\nVersion: 1.0\n")
+    (zoo.path / "other-1.0.dist-info" / "entry_points.txt").write_bytes(b"[console_scripts]\n\xe4 = x\n")
+
+    assert "other" not in [plugin.id for plugin in discover(environ={}).plugins]
 
 
 def test_a_plugin_without_metadata_is_listed(zoo):

@@ -6,7 +6,9 @@ import pytest
 
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.hooks import RunHooks
-from seqtrain.plugin import hookimpl
+from seqtrain.host.installed import Plugin
+from seqtrain.host.registry import Registered
+from seqtrain.plugin import Component, hookimpl
 
 
 class Watcher:
@@ -36,6 +38,35 @@ def failing(error: BaseException):
             raise error
 
     return Fails()
+
+
+def owner(kind: str) -> Registered:
+    component = Component(kind=kind, name="watch", ref="zoo_code:Watch")
+    return Registered(component, Plugin(id="acme", distribution="zoo-acme", version="1.0"))
+
+
+TRACKER = {"trackers.watch": owner("tracker")}
+
+
+class FailingTracker:
+    """Fails in every hook, and counts."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    @hookimpl
+    def seqtrain_run_start(self):
+        self.calls.append("run_start")
+        raise OSError("no server")
+
+    @hookimpl
+    def seqtrain_metrics(self, step):
+        self.calls.append(f"metrics {step}")
+        raise OSError("no network")
+
+    @hookimpl
+    def seqtrain_run_end(self):
+        self.calls.append("run_end")
 
 
 def test_hooks_are_called_in_the_order_given():
@@ -110,7 +141,9 @@ def test_an_argument_the_hook_lacks_is_refused():
         def seqtrain_step_end(self, trainer, loss):
             pass
 
-    with pytest.raises(PluginError, match=r"callbacks.ema.*seqtrain_step_end.*\{'loss'\}"):
+    with pytest.raises(
+        PluginError, match=r"implements seqtrain_step_end with the argument 'loss'.*It may take: trainer"
+    ):
         RunHooks({"callbacks.ema": Wants()})
 
 
@@ -163,3 +196,118 @@ def test_a_failure_while_watching_a_failure_is_logged(caplog):
 
     assert seen == ["the first"]
     assert "trackers.bad failed in seqtrain_run_exception" in caplog.text
+
+
+def test_arguments_may_be_keywords_only_and_may_have_defaults():
+    """What a hook may gain later can be named by a plugin for both versions of core."""
+    seen: list[object] = []
+
+    class Measures:
+        @hookimpl
+        def seqtrain_validation_end(self, *, measures, later=3):
+            seen.append((measures, later))
+
+    RunHooks({"a": Measures()}).call("seqtrain_validation_end", trainer=None, measures={"loss": 1.0})
+
+    assert seen == [({"loss": 1.0}, 3)]
+
+
+def test_an_object_that_cannot_be_looked_at_is_refused():
+    """Such as one whose attributes cannot even be listed."""
+
+    class Hides:
+        def __dir__(self):
+            raise RuntimeError("go away")
+
+    with pytest.raises(PluginError, match=r"callbacks.x cannot be searched for hooks: RuntimeError: go away"):
+        RunHooks({"callbacks.x": Hides()})
+
+
+def test_a_failing_hook_names_plugin_distribution_and_version():
+    """As far as the instance is made from a component."""
+    hooks = RunHooks({"callbacks.watch": failing(ZeroDivisionError("by zero"))}, {"callbacks.watch": owner("callback")})
+
+    with pytest.raises(PluginError) as caught:
+        hooks.call("seqtrain_step_end", trainer=None)
+
+    assert str(caught.value).startswith(
+        "callbacks.watch of plugin 'acme' (zoo-acme 1.0) failed in seqtrain_step_end: ZeroDivisionError: by zero."
+    )
+
+
+def test_a_hook_that_cannot_be_called_names_plugin_distribution_and_version():
+    """At once, when the run is put together."""
+
+    class Typo:
+        @hookimpl
+        def seqtrain_step_ended(self):
+            pass
+
+    with pytest.raises(PluginError, match=r"trackers.watch of plugin 'acme' \(zoo-acme 1.0\) implements"):
+        RunHooks({"trackers.watch": Typo()}, TRACKER)
+
+
+def test_a_hook_that_exits_fails_the_run():
+    """`sys.exit()` in a plugin must not end the process as if all were well."""
+    with pytest.raises(PluginError, match=r"callbacks.ema failed in seqtrain_step_end: SystemExit: 0"):
+        RunHooks({"callbacks.ema": failing(SystemExit(0))}).call("seqtrain_step_end", trainer=None)
+
+
+def test_a_tracker_is_dropped_after_three_errors_with_one_warning(caplog):
+    """In whichever hooks they were; none of its hooks is called afterwards, and those of others are."""
+    seen: list[object] = []
+    tracker = FailingTracker()
+    hooks = RunHooks({"trackers.watch": tracker, "callbacks.good": Watcher("good", seen)}, TRACKER)
+
+    with caplog.at_level(logging.INFO):
+        hooks.call("seqtrain_run_start", trainer=None)
+        for step in range(4):
+            hooks.call("seqtrain_metrics", step=step, metrics={})
+        hooks.call("seqtrain_step_end", trainer=1)
+        hooks.call("seqtrain_run_end", trainer=None)
+
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert tracker.calls == ["run_start", "metrics 0", "metrics 1"]
+    assert seen == [("good", 1)]
+    assert warning.getMessage() == (
+        "trackers.watch of plugin 'acme' (zoo-acme 1.0) failed in seqtrain_metrics: OSError: no network. "
+        "It has failed 3 times and is called no more; the run goes on without it."
+    )
+    assert warning.exc_info is None
+    assert [each.levelno for each in caplog.records] == [logging.INFO, logging.INFO, logging.WARNING]
+
+
+def test_the_traceback_of_a_tracker_is_logged_for_those_who_look(caplog):
+    """At the level debug."""
+    hooks = RunHooks({"trackers.watch": FailingTracker()}, TRACKER)
+
+    with caplog.at_level(logging.DEBUG):
+        for step in range(3):
+            hooks.call("seqtrain_metrics", step=step, metrics={})
+
+    assert "raise OSError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("hook", "error", "arrives"),
+    [
+        ("seqtrain_configure", RuntimeError("no"), PluginError),
+        ("seqtrain_configure", ConfigError("no"), ConfigError),
+        ("seqtrain_run_start", ConfigError("no"), ConfigError),
+        ("seqtrain_run_start", KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_tracker_may_refuse_a_run(hook, error, arrives):
+    """Before anything is built whatever it raises counts, and later an error of ours, raised on purpose."""
+
+    class Refuses:
+        @hookimpl
+        def seqtrain_configure(self):
+            raise error
+
+        @hookimpl
+        def seqtrain_run_start(self):
+            raise error
+
+    with pytest.raises(arrives):
+        RunHooks({"trackers.watch": Refuses()}, TRACKER).call(hook, trainer=None, config=None)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import permutations
 
 import pytest
 
-from seqtrain.errors import PluginError
+from seqtrain.config.option import Selection
+from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.discovery import discover
-from seqtrain.host.installed import Plugin
+from seqtrain.host.installed import BadRecord, Plugin
 from seqtrain.host.known import FIRST_PARTY
 from seqtrain.host.registry import NoConfig, Registered, Registry
 from seqtrain.plugin import Component
@@ -36,6 +38,49 @@ def test_a_component_has_two_names():
 def test_an_ambiguous_name_is_refused_with_both_qualified_ones():
     """Neither the order of installation nor anything else decides."""
     assert message(TWO, "model", "rnn") == "2 plugins offer a model 'rnn': write 'acme/rnn' or 'other/rnn'."
+
+
+def test_ambiguous_names_are_told():
+    """All of them, or those of a kind."""
+    rnn = "2 plugins offer a model 'rnn': write 'acme/rnn' or 'other/rnn'."
+
+    assert TWO.ambiguous() == TWO.ambiguous("model") == [rnn]
+    assert TWO.ambiguous("optimizer") == []
+    assert [each.qualified_name for each in TWO.components() if TWO.is_ambiguous(each)] == ["acme/rnn", "other/rnn"]
+
+
+def test_selections_are_put_in_the_order_of_their_components():
+    """Whatever the order in a configuration, and by whichever of their names."""
+    names = ["gru", "acme/cnn", "other/rnn", "acme/rnn"]
+    selections = [Selection("model", name, None) for name in names]
+
+    for order in permutations(selections):
+        assert [each.name for each in TWO.in_order(order)] == ["acme/rnn", "acme/cnn", "other/rnn", "gru"]
+
+
+def test_a_component_whose_record_is_bad_is_refused_with_what_is_wrong():
+    """By either name, while the plugin's other components are handed out."""
+    bad = BadRecord(kind="model", name="lstm", note="model/lstm: ref is wrong")
+    registry = Registry([plugin("acme", "rnn", bad_records=(bad,)), plugin("other", "gru")])
+
+    for name in ("lstm", "acme/lstm"):
+        assert message(registry, "model", name) == (
+            f"model {name!r} of plugin 'acme' (zoo-acme 1.0) cannot be used: model/lstm: ref is wrong. "
+            "Only its author can mend that: try `pip install --upgrade zoo-acme`, or remove it: `pip uninstall zoo-acme`."
+        )
+        assert registry.knows("model", name)
+    assert registry.get("model", "rnn").plugin.id == "acme"
+    assert not registry.knows("optimizer", "lstm")
+    assert not registry.knows("model", "other/lstm")
+    assert "No optimizer is named 'lstm'" in message(registry, "optimizer", "lstm")
+
+
+def test_a_good_component_is_found_where_another_plugins_record_of_that_name_is_bad():
+    """What nobody can use offers nothing."""
+    bad = BadRecord(kind="model", name="gru", note="x")
+    registry = Registry([plugin("acme", "rnn", bad_records=(bad,)), plugin("other", "gru")])
+
+    assert registry.get("model", "gru").plugin.id == "other"
 
 
 def test_components_are_listed_by_kind():
@@ -69,29 +114,27 @@ def test_a_missing_component_of_ours_says_what_to_install():
 @pytest.mark.parametrize("name", ["rnn", "rnn/rnn", "rnn/other"])
 def test_a_component_of_an_unusable_plugin_brings_that_plugins_error(name):
     """Where the plugin's id says that the component is its own."""
-    registry = Registry([plugin("rnn", state="broken", note="ImportError: no luck")])
+    registry = Registry([plugin("rnn", state="broken", note="ImportError: no luck", remedy="Do this.")])
 
-    assert message(registry, "model", name).startswith(
-        f"model {name!r} is not available: plugin 'rnn' (zoo-rnn 1.0) is broken: ImportError: no luck. "
-        "`seqtrain plugins show rnn` prints the traceback"
+    assert message(registry, "model", name) == (
+        f"model {name!r} is not available: plugin 'rnn' (zoo-rnn 1.0) is broken: ImportError: no luck. Do this."
     )
 
 
 def test_a_component_of_ours_in_an_unusable_plugin_brings_that_plugins_error():
     """Our own table says which plugin it would be."""
-    registry = Registry([plugin("optim", state="disabled", note="listed")])
+    registry = Registry([plugin("optim", state="disabled", note="listed", remedy="Unlist it.")])
 
     assert message(registry, "optimizer", "adam") == (
-        "optimizer 'adam' is not available: plugin 'optim' (zoo-optim 1.0) is disabled: listed. "
-        "To use it, take 'optim' out of SEQTRAIN_DISABLE_PLUGINS."
+        "optimizer 'adam' is not available: plugin 'optim' (zoo-optim 1.0) is disabled: listed. Unlist it."
     )
 
 
 def test_other_unusable_plugins_are_mentioned():
     """What could not be asked might have offered it."""
-    registry = Registry([plugin("bad", state="broken", note="x"), plugin("old", state="incompatible", note="y")])
+    registry = Registry([plugin("bad", state="broken", note="x"), plugin("off", state="disabled", note="y")])
 
-    assert "Plugins that could not be asked: bad (broken), old (incompatible)." in message(registry, "model", "rnn")
+    assert "Plugins that could not be asked: bad (broken: x), off (disabled)." in message(registry, "model", "rnn")
 
 
 def test_our_installed_plugin_without_the_component_is_no_reason_to_install_it():
@@ -222,6 +265,69 @@ def test_a_component_that_cannot_be_imported_names_its_plugin(zoo, ref, said):
     assert said in str(caught.value)
     assert "pip install --force-reinstall zoo-acme" in str(caught.value)
     assert caught.value.__cause__ is not None
+
+
+def test_an_editable_plugin_is_reinstalled_from_its_folder(zoo):
+    """Its name alone would bring another copy from an index."""
+    acme = dataclasses.replace(plugin("acme"), editable=True, location="/home/me/acme")
+
+    with pytest.raises(PluginError, match="pip install --force-reinstall --editable /home/me/acme"):
+        Registered(Component(kind="model", name="rnn", ref="zoo_missing:Model"), acme).load()
+
+
+def test_a_missing_dependency_is_what_is_to_be_installed(zoo):
+    """Not the plugin, which is there."""
+    zoo.write("zoo_code.py", "import zoo_extra.deep")
+
+    with pytest.raises(PluginError, match="Install what brings the module 'zoo_extra', which it needs"):
+        registered(ref="zoo_code:Model").load()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def Model(config): raise KeyError('width')", "KeyError: 'width'"),
+        ("def Model(): pass", "TypeError: Model() takes 0 positional arguments but 1 was given"),
+        ("def Model(config): raise SystemExit(3)", "SystemExit: 3"),
+        ("Model = 3", "TypeError: 'int' object is not callable"),
+    ],
+)
+def test_a_component_that_cannot_be_built_names_its_plugin(zoo, code, said):
+    """Whatever is wrong with its code."""
+    zoo.write("zoo_code.py", code)
+
+    with pytest.raises(PluginError) as caught:
+        registered().build({})
+
+    assert str(caught.value).startswith(f"model 'rnn' of plugin 'acme' (zoo-acme 1.0) cannot be built: {said}. ")
+    assert caught.value.__cause__ is not None
+
+
+def test_what_is_built_gets_its_config_and_what_its_kind_is_supplied_with(zoo):
+    """The config by place, the rest by name."""
+    zoo.write("zoo_code.py", "def Model(config, *, spec): return [config, spec]")
+
+    assert registered().build("config", spec="spec") == ["config", "spec"]
+
+
+def test_an_error_of_ours_passes_when_a_component_is_built(zoo):
+    """It was raised on purpose and says what is wrong."""
+    zoo.write(
+        "zoo_code.py", "from seqtrain.plugin import ConfigError\ndef Model(config): raise ConfigError('width is odd')"
+    )
+
+    with pytest.raises(ConfigError, match=r"^width is odd$"):
+        registered().build({})
+
+
+def test_every_component_says_where_it_comes_from():
+    """For a program to read."""
+    acme = dataclasses.replace(plugin("acme", "rnn"), location="/site", entry_point="acme.plugin")
+
+    assert Registry([acme]).get("model", "rnn").provenance == {
+        "qualified_name": "acme/rnn", "plugin": "acme", "distribution": "zoo-acme", "version": "1.0",
+        "location": "/site", "editable": False, "entry_point": "acme.plugin",
+    }  # fmt: skip
 
 
 def test_a_config_must_be_a_dataclass(zoo):

@@ -220,13 +220,16 @@ def test_a_run_that_goes_on_is_not_set_aside(folder: RunFolder, holder: subproce
     assert folder.path.is_dir()
 
 
+_PLUGIN = {"distribution": "acme-rnn", "version": "1.0"}
+
+
 def test_the_environment_is_recorded(folder: RunFolder) -> None:
     """Versions, plugins, command line, machine."""
-    folder.write_environment(command=["seqtrain", "train"], plugins={"b": "2", "a": "1"})
+    folder.write_environment(command=["seqtrain", "train"], plugins={"b": _PLUGIN, "a": _PLUGIN})
     record = json.loads(folder.environment.read_text())
 
     assert record["command"] == ["seqtrain", "train"]
-    assert record["plugins"] == {"a": "1", "b": "2"}
+    assert list(record["plugins"].items()) == [("a", _PLUGIN), ("b", _PLUGIN)]
     assert {"seqtrain", "torch"} <= set(record["versions"])
     assert socket.gethostname() == record["machine"]["host"]
     assert ".".join(map(str, sys.version_info[:3])) == record["python"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
 from seqtrain.host.hooks import RunHooks
-from seqtrain.host.registry import Registry
+from seqtrain.host.registry import Registered, Registry
 from seqtrain.progress_bar import ProgressBar
 from seqtrain.protocols import Criterion, ModelSpec, Stateful
 from seqtrain.reporting import Reporter
@@ -41,12 +41,15 @@ def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, prog
         ConfigError: two settings do not go together.
         DataError: the input files are not usable.
     """
-    callbacks = {f"callbacks.{each.name}": build_component(registry, each) for each in config.callbacks}
+    callbacks = {
+        f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)
+    }
     trackers = {
         f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name)
-        for each in config.trackers
+        for each in registry.in_order(config.trackers)
     }
-    RunHooks({**callbacks, **trackers}).call("seqtrain_configure", config=config)
+    owners = hook_owners(config, registry)
+    RunHooks({**callbacks, **trackers}, owners).call("seqtrain_configure", config=config)
     engine = build_engine(config)  # before the data: a device that is not there should be known at once
     task = build_task(config, registry)
     task.prepare(folder.task, cache_folder(config))
@@ -56,7 +59,7 @@ def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, prog
         watching["early_stopping"] = EarlyStopping(
             config.trainer.best_metric, config.trainer.patience, higher_is_better=is_higher_better(config, task)
         )
-    hooks = RunHooks({**watching, **trackers})
+    hooks = RunHooks({**watching, **trackers}, owners)
     checkpointing = Checkpointing(
         config.checkpoint,
         CheckpointStore(folder.checkpoints),
@@ -74,12 +77,19 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
 
     A config field that selects a component itself is supplied under its name, as a function that makes one.
     """
-    make = cast("Callable[..., Any]", registry.get(selection.kind, selection.name).load())
     inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
     makers = {
         name: partial(build_component, registry, value) for name, value in inner.items() if isinstance(value, Selection)
     }
-    return make(selection.config, **makers, **supplied)
+    return registry.get(selection.kind, selection.name).build(selection.config, **makers, **supplied)
+
+
+def hook_owners(config: RunConfig, registry: Registry) -> dict[str, Registered]:
+    """Return the components whose instances are called by hooks, under the names of those in checkpoints and errors."""
+    named = {f"callbacks.{each.name}": each for each in config.callbacks}
+    named |= {f"trackers.{each.name}": each for each in config.trackers}
+    named["lr_scheduler"] = config.lr_scheduler
+    return {name: registry.get(each.kind, each.name) for name, each in named.items()}
 
 
 def build_engine(config: RunConfig) -> Engine:

@@ -17,7 +17,7 @@ import pluggy
 
 from seqtrain.cadence import Every
 from seqtrain.config.option import Option, Selection, option
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, DataError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,9 +40,11 @@ __all__ = [
     "KINDS",
     "Component",
     "ConfigError",
+    "DataError",
     "Every",
     "Option",
     "Selection",
+    "UsageError",
     "hookimpl",
     "option",
 ]

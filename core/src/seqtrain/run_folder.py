@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.checkpoint.durable import beside, describe, replace_text
 from seqtrain.errors import CheckpointError, UsageError
 
@@ -77,6 +78,10 @@ class RunFolder:
     def has_checkpoints(self) -> bool:
         """Say whether anything was learned here, damaged or not."""
         return any(self.checkpoints.glob("step-*"))
+
+    def is_imported(self) -> bool:
+        """Say whether the model here was trained elsewhere, so that there is no training to go on with."""
+        return (self.checkpoints / IMPORTED).is_dir()
 
     def require_run(self) -> None:
         """Raise `CheckpointError` unless a run was started here."""
@@ -178,13 +183,13 @@ class RunFolder:
         except OSError as error:
             raise self._not_writable(error) from error
 
-    def write_environment(self, *, command: Sequence[str], plugins: Mapping[str, str]) -> None:
+    def write_environment(self, *, command: Sequence[str], plugins: Mapping[str, Mapping[str, str | None]]) -> None:
         """
         Write environment.json: with what, by which command, and on which machine this run was started.
 
         Args:
             command: the words of the command line.
-            plugins: versions by distribution name.
+            plugins: distribution and version of each plugin, by its id.
         """
         record = {
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),

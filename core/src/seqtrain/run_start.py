@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtrain.config.compare import differences
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
-from seqtrain.errors import ConfigError
+from seqtrain.errors import ConfigError, UsageError
 from seqtrain.host.registry import Registry
 from seqtrain.logs import start_logging
 from seqtrain.progress_bar import ProgressBar
@@ -32,12 +32,16 @@ class RunRequest:
         run_dir: where the run's files go, or lie already.
         fresh: do not resume; what lies there is set aside.
         accept_changes: resume although the configuration differs in more than limits and logging.
+        command: the words of the command line, for environment.json.
+        verbose: show the traceback of every error.
     """
 
     config: RunConfig
     run_dir: Path
     fresh: bool = False
     accept_changes: bool = False
+    command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
+    verbose: bool = False
 
 
 @contextmanager
@@ -50,11 +54,16 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
 
     Raises:
         ConfigError: the folder holds a run of another configuration.
-        UsageError: another process trains there.
+        UsageError: another process trains there, or the model there was imported.
         CheckpointError: it cannot be written.
     """
     folder = RunFolder(request.run_dir)
     aside = folder.set_aside() if request.fresh and folder.exists_run() else None
+    if folder.is_imported():
+        raise UsageError(
+            f"{folder.path} holds an imported model: weights, and no training to go on with. "
+            "Train in another --run-dir, or with --fresh, which keeps what is here under another name."
+        )
     folder.create()
     with folder.lock():
         logged = request.config.logging
@@ -64,9 +73,18 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
         if folder.exists_run():
             refuse_changes(folder, request.config, registry, accept=request.accept_changes)
         folder.write_config(to_yaml(request.config))
-        plugins = {str(plugin.distribution): str(plugin.version) for plugin in registry.plugins if plugin.usable}
-        folder.write_environment(command=sys.argv, plugins=plugins)
+        write_environment(folder, registry, request.command)
         yield folder, progress_bar
+
+
+def write_environment(folder: RunFolder, registry: Registry, command: Sequence[str]) -> None:
+    """Write down with which plugins, and by which command, the run was made."""
+    plugins = {
+        plugin.id: {"distribution": plugin.distribution, "version": plugin.version}
+        for plugin in registry.plugins
+        if plugin.usable
+    }
+    folder.write_environment(command=command, plugins=plugins)
 
 
 def refuse_changes(folder: RunFolder, config: RunConfig, registry: Registry, *, accept: bool) -> None:

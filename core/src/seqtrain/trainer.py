@@ -98,16 +98,16 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end; every way out but an exception leaves a checkpoint of the last step."""
-        self.hooks.call("seqtrain_run_start", trainer=self)
         try:
+            self.hooks.call("seqtrain_run_start", trainer=self)
             self._stop_at_limits()
             while self.stop_reason is None:
                 self.run_epoch()
             self.checkpointing.save(self)
+            self.hooks.call("seqtrain_run_end", trainer=self)
         except BaseException as error:
             self.hooks.call("seqtrain_run_exception", trainer=self, error=error)
             raise
-        self.hooks.call("seqtrain_run_end", trainer=self)
 
     def run_epoch(self) -> None:
         """Train to the end of the epoch, from wherever in it the run stands."""

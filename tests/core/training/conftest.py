@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,9 @@ from seqtrain.config.schema import (
     TrainerConfig,
 )
 from seqtrain.errors import PluginError
+from seqtrain.host.installed import Plugin
+from seqtrain.host.registry import Registered, Registry
+from seqtrain.plugin import Component
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.protocols import ModelSpec
 from seqtrain.run_folder import RunFolder
@@ -69,12 +71,21 @@ def toy_scheduler(config: object, *, total_steps: int | None) -> Callable[[int],
     return lambda step: 1.0 if step < 10 else 10.0 / step
 
 
-class ToyRegistry:
+@dataclass(frozen=True)
+class ToyPart(Registered):
+    """A part that is there already."""
+
+    part: Any = None
+
+    def load(self) -> Any:
+        return self.part
+
+
+class ToyRegistry(Registry):
     """Has the toy's parts, and whatever a test adds."""
 
-    plugins = ()
-
     def __init__(self) -> None:
+        super().__init__(())
         self.parts: dict[tuple[str, str], Any] = {
             ("task", "toy"): MeasuredTask,
             ("model", "toy"): toy_model,
@@ -83,10 +94,14 @@ class ToyRegistry:
             ("lr_scheduler", "toy"): toy_scheduler,
         }
 
-    def get(self, kind: str, name: str) -> SimpleNamespace:
+    def get(self, kind: str, name: str) -> ToyPart:
         if (kind, name) not in self.parts:
             raise PluginError(f"no {kind} {name}")
-        return SimpleNamespace(load=lambda: self.parts[kind, name])
+        return ToyPart(Component(kind=kind, name=name, ref="toy:part"), Plugin(id="toy"), self.parts[kind, name])
+
+    def in_order(self, selections: Iterable[Selection]) -> list[Selection]:
+        places = list(self.parts)
+        return sorted(selections, key=lambda each: places.index((each.kind, each.name)))
 
 
 @dataclass

@@ -104,13 +104,13 @@ def average_command(run: Path, names: tuple[str, ...], last: int | None, best: i
 def _mean(folder: RunFolder, sources: Sequence[Checkpoint]) -> dict[str, Tensor]:
     """Average the weights that validation used, as `predict` would load them from each checkpoint."""
     from seqtrain.checkpoint.average import average
+    from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
-    from seqtrain.host.discovery import discover
     from seqtrain.inference import weights_for_inference
 
     if not folder.config.is_file():  # checkpoints alone, without the run that would know of other weights
         return average(sources)
-    registry = discover()
+    registry = installed_plugins()
     config = resolve(registry, config_file=folder.config).config
     return average(sources, lambda checkpoint: weights_for_inference(checkpoint, config, registry))
 

@@ -14,6 +14,17 @@ from seqtrain.host.registry import Registered
 from seqtrain.plugin import Component
 
 _EXAMPLE_SETTINGS = 3
+_FIELDS = {  # kind -> the field that selects one, where that is not a section
+    "tokenizer": "task.tokenizer",
+    "reader": "task.reader",
+    "metric": "task.metric",
+    "launcher": "distributed.launcher",
+}
+_COMMAND_LINES = {
+    "command": "seqtrain {} --help",
+    "exporter": "seqtrain export RUN --to {} --output PATH",
+    "importer": "seqtrain import --from {} SOURCE --run-dir RUN",
+}
 
 
 def show_component(registered: Registered, *, as_json: bool) -> None:
@@ -33,11 +44,12 @@ def show_component(registered: Registered, *, as_json: bool) -> None:
             preset_details=[asdict(preset) for preset in presets.values()],
         )
         return
-    click.echo(f"{component.kind} {component.name}: {component.summary}")
+    click.echo(f"{component.kind} {component.name}: {component.summary}".rstrip(": "))
     print_facts(
         (
             ("plugin", f"{registered.plugin.id} ({registered.plugin.distribution} {registered.plugin.version})"),
             ("installed in", registered.plugin.where),
+            ("qualified", registered.qualified_name),
             ("code", component.ref),
             ("settings", component.config or "none"),
             ("for tasks", ", ".join(component.for_tasks)),
@@ -53,7 +65,9 @@ def show_component(registered: Registered, *, as_json: bool) -> None:
             [(f"{component.name}/{each.name}", each.summary, ", ".join(each.aliases)) for each in presets.values()],
         )
     example = _example(component, presets, rows)
-    if example:
+    if component.kind in _COMMAND_LINES:
+        click.echo(f"\nOn the command line: {_COMMAND_LINES[component.kind].format(component.name)}")
+    elif example:
         click.echo(f"\nIn a configuration:\n\n{example}")
 
 
@@ -64,8 +78,8 @@ def _example(component: Component, presets: Iterable[str], rows: Sequence[Row]) 
     section = next((section for section, of in MAP_SECTIONS.items() if of == kind), None)
     if section is not None:
         prefix, settings = f"{section}.{name}", some
-    elif kind in (*COMPONENT_SECTIONS, "tokenizer"):
-        prefix = "task.tokenizer" if kind == "tokenizer" else kind
+    elif kind in (*COMPONENT_SECTIONS, *_FIELDS):
+        prefix = _FIELDS.get(kind, kind)
         # With a preset the defaults of the table do not hold, so the name is all there is to say.
         preset = next((f"{name}/{each}" for each in presets), None)
         settings = [("name", preset)] if preset else [("name", name), *some]

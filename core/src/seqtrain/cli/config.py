@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
+from seqtrain.cli.invocation import installed_plugins
 from seqtrain.cli.output import print_json
 from seqtrain.config.dump import to_annotated_yaml
 from seqtrain.config.plain import to_tree
-from seqtrain.host.discovery import discover
 
 
 @click.group()
@@ -23,7 +23,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(as_json: bool, **options: Any) -> None:
     """Print the resolved configuration, with the origin of each value."""
-    resolved = resolve_options(discover(), **options)
+    resolved = resolve_options(installed_plugins(), **options)
     if as_json:
         print_json("seqtrain.config.show/1", config=to_tree(resolved.config), origins=resolved.origins)
     else:
@@ -34,5 +34,5 @@ def show(as_json: bool, **options: Any) -> None:
 @config_options
 def check(**options: Any) -> None:
     """Say what is wrong with a configuration, all of it, or "ok"."""
-    resolve_options(discover(), **options)
+    resolve_options(installed_plugins(), **options)
     click.echo("ok")

@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from seqtrain.cli.invocation import installed_plugins
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.option import option_of
 from seqtrain.config.resolve import Resolved, Sources, chosen_components, resolve
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqtrain.errors import ConfigError, UsageError
-from seqtrain.host.discovery import discover
 from seqtrain.host.registry import Registered, Registry
 
 
@@ -86,7 +86,7 @@ class ConfigCommand(click.Command):
         options = {kind: given[kind] for kind in COMPONENT_SECTIONS}
         config_file, overrides = sort_words(given["words"] or ())
         if config_file or overrides or any(options.values()):
-            tables = component_help(discover(), config_file=config_file, overrides=overrides, **options)
+            tables = component_help(installed_plugins(), config_file=config_file, overrides=overrides, **options)
             formatter.write(f"\n{tables}")
         else:
             formatter.write("\nFor the settings of a task and of what it trains: --task NAME --help\n")

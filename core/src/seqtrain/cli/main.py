@@ -10,20 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 import click
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.group import Group
+from seqtrain.cli.invocation import Invocation
 from seqtrain.errors import PluginError
-
-if TYPE_CHECKING:
-    from seqtrain.host.registry import Registry
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
@@ -33,6 +28,8 @@ _COMMANDS = {
     "plugins": ("seqtrain.cli.plugins:plugins", "Show what is installed and what it offers."),
     "config": ("seqtrain.cli.config:config", "Show or check a resolved configuration."),
     "checkpoints": ("seqtrain.cli.checkpoints:checkpoints", "List, verify or average the checkpoints of a run."),
+    "export": ("seqtrain.cli.exchange:export", "Write a trained model in another program's format."),
+    "import": ("seqtrain.cli.exchange:import_", "Make a run of a model that another program has trained."),
 }
 
 
@@ -64,22 +61,20 @@ def main(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-@dataclass
-class Invocation:
-    """What the commands of one command line share; click's `ctx.obj`."""
-
-    verbose: bool = False
-
-    @cached_property
-    def registry(self) -> Registry:
-        """The installed plugins, looked up when somebody asks."""
-        from seqtrain.host.discovery import discover  # 60 ms that `train --help` does without
-
-        return discover()
-
-
 class Commands(Group):
     """Commands from the table above and from plugins, each imported when it is called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the options that hold for every command before any of them acts: `--help`, too, asks the plugins."""
+        given = self.make_parser(ctx).parse_args(list(args))[0]
+        invocation = _invocation(ctx)
+        invocation.verbose = bool(given.get("verbose"))
+        invocation.switches = invocation.switches.with_options(
+            no_plugin=given.get("no_plugin") or (),
+            no_plugins=bool(given.get("no_plugins")),
+            strict=bool(given.get("strict_plugins")),
+        )
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, ours first."""
@@ -89,9 +84,10 @@ class Commands(Group):
         """Import the command of this name."""
         if cmd_name in _COMMANDS:
             return _load(_COMMANDS[cmd_name][0])
-        if cmd_name not in _plugin_commands(ctx):
+        registry = _invocation(ctx).registry
+        if not registry.knows("command", cmd_name):
             return None
-        offered = _invocation(ctx).registry.get("command", cmd_name)
+        offered = registry.get("command", cmd_name)
         command = offered.load()
         if not isinstance(command, click.Command):
             raise PluginError(f"{offered}: {offered.component.ref} is not a click command.")
@@ -122,9 +118,7 @@ def _plugin_commands(ctx: click.Context) -> dict[str, str]:
 
 
 def _invocation(ctx: click.Context) -> Invocation:
-    invocation = ctx.find_object(Invocation)
-    assert invocation is not None
-    return invocation
+    return ctx.ensure_object(Invocation)
 
 
 def _load(reference: str) -> click.Command:
@@ -132,10 +126,6 @@ def _load(reference: str) -> click.Command:
     command = attrgetter(name)(import_module(module))
     assert isinstance(command, click.Command)
     return command
-
-
-def _set_verbose(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
-    _invocation(ctx).verbose = verbose  # here, so that it holds for an unknown command, too
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -155,13 +145,21 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 ok, 1 the run failed, 2 usage, 3 configuration, 4 plugin, 5 data or checkpoint, "
+    epilog="These options stand before COMMAND. In the environment, SEQTRAIN_DISABLE_PLUGINS holds ids of plugins not "
+    "to load, SEQTRAIN_PLUGINS those of the only ones to load besides core, and SEQTRAIN_PLUGIN_STRICT=1 is "
+    "--strict-plugins.\n\n"
+    "Exit codes: 0 ok, 1 the run failed, 2 usage, 3 configuration, 4 plugin, 5 data or checkpoint, "
     "130 interrupted, 143 ended by SIGTERM after saving.",
 )
+@click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of every error.")
 @click.option(
-    "-v", "--verbose", is_flag=True, is_eager=True, expose_value=False, callback=_set_verbose,
-    help="Show the traceback of every error.",
+    "--no-plugin", multiple=True, metavar="ID", expose_value=False,
+    help="Do not load the plugin of this id; may be repeated, or be given ids with commas.",
 )  # fmt: skip
+@click.option("--no-plugins", is_flag=True, expose_value=False, help="Use nothing but core's own components.")
+@click.option(
+    "--strict-plugins", is_flag=True, expose_value=False, help="Fail if anything is wrong with any plugin; for CI."
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the versions."
 )
@@ -171,3 +169,12 @@ def seqtrain(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help(), err=True)
         ctx.exit(2)
+    if ctx.invoked_subcommand != "plugins":  # which shows first what there is
+        _invocation(ctx).refuse_if_strict()
+
+
+@seqtrain.result_callback()
+@click.pass_context
+def _finish(ctx: click.Context, result: object) -> object:
+    _invocation(ctx).refuse_if_strict()
+    return result

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from seqtrain.cli.group import Group
+from seqtrain.cli.invocation import installed_plugins
 from seqtrain.cli.output import print_facts, print_json, print_table
 from seqtrain.cli.plugins_check import check
 from seqtrain.cli.plugins_new import new
 from seqtrain.errors import PluginError
-from seqtrain.host.discovery import discover
-from seqtrain.host.known import FIRST_PARTY
+from seqtrain.host.known import first_party_plugin
 from seqtrain.host.suggestion import did_you_mean
 from seqtrain.plugin import KINDS
 
@@ -38,12 +37,17 @@ plugins.add_command(check)
 @click.option("--kind", type=click.Choice(KINDS), help="List the components of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def list_(as_components: bool, kind: str | None, as_json: bool) -> None:
-    """List the installed plugins, or the components they offer."""
-    registry = discover()
+    """
+    List the installed plugins, or the components they offer.
+
+    A line with an exclamation mark says what is wrong with one, and what to type.
+    """
+    registry = installed_plugins()
     if as_components or kind:
-        _list_components(registry.components(kind), as_json=as_json)
+        _list_components(registry, kind, as_json=as_json)
     elif as_json:
-        print_json("seqtrain.plugins.list/1", plugins=[asdict(plugin) for plugin in registry.plugins])
+        plugins = [asdict(plugin) for plugin in registry.plugins]
+        print_json("seqtrain.plugins.list/1", plugins=plugins, ambiguous=registry.ambiguous())
     else:
         _list_plugins(registry)
 
@@ -57,7 +61,7 @@ def show(name: str, as_json: bool) -> None:
 
     NAME is a plugin, such as `optim`; a kind and a component, such as `model/transformer`; or just a component.
     """
-    registry = discover()
+    registry = installed_plugins()
     named = [plugin for plugin in registry.plugins if plugin.id == name]
     if not named:
         from seqtrain.cli.component_page import show_component  # half of the time that `list` takes
@@ -78,32 +82,39 @@ def _list_plugins(registry: Registry) -> None:
             for each in registry.plugins
         ],
     )
-    for plugin in registry.plugins:
-        if plugin.note:
-            click.echo(f"! {plugin.id}: {plugin.note}. {plugin.remedy}")
+    _print_remarks(registry, None)
 
 
-def _list_components(components: Iterable[Registered], *, as_json: bool) -> None:
-    components = list(components)
+def _list_components(registry: Registry, kind: str | None, *, as_json: bool) -> None:
+    components = registry.components(kind)
     if as_json:
-        print_json(
-            "seqtrain.plugins.components/1",
-            components=[asdict(each.component) | each.provenance for each in components],
-        )
+        records = [
+            asdict(each.component) | each.provenance | {"ambiguous": registry.is_ambiguous(each)} for each in components
+        ]
+        print_json("seqtrain.plugins.components/1", components=records)
         return
-    offers = Counter((each.component.kind, each.component.name) for each in components)
     print_table(
         ("KIND", "NAME", "SUMMARY", "PLUGIN"),
         [
             (
                 each.component.kind,
-                each.component.name if offers[each.component.kind, each.component.name] == 1 else each.qualified_name,
+                each.qualified_name if registry.is_ambiguous(each) else each.component.name,
                 each.component.summary,
                 each.plugin.id,
             )
             for each in components
         ],
     )
+    _print_remarks(registry, kind)
+
+
+def _print_remarks(registry: Registry, kind: str | None) -> None:
+    """Say what is wrong, one line each."""
+    for plugin in registry.plugins:
+        for remark in plugin.remarks:
+            click.echo(f"! {plugin.id}: {remark}")
+    for remark in registry.ambiguous(kind):
+        click.echo(f"! {remark}")
 
 
 def _show_plugin(plugin: Plugin) -> None:
@@ -112,8 +123,10 @@ def _show_plugin(plugin: Plugin) -> None:
         (
             ("distribution", f"{plugin.distribution or '?'} {plugin.version or ''}".rstrip()),
             ("installed in", plugin.where),
+            ("entry point", plugin.entry_point),
             ("because", plugin.note),
-            ("what to do", plugin.remedy if plugin.state != "broken" else ""),
+            ("what to do", plugin.remedy or (plugin.newer_or_none if plugin.bad_records else "")),
+            *((f"{each.kind} {each.name}".strip() or "a record", each.note) for each in plugin.bad_records),
         )
     )
     if plugin.components:
@@ -136,10 +149,9 @@ def _find(registry: Registry, name: str) -> Registered:
     if found:
         choices = ", ".join(f"{each.component.kind}/{each.qualified_name}" for each in found)
         raise PluginError(f"{name!r} may be one of {choices}. Which one?")
-    for kinds in FIRST_PARTY.values():
-        for ours in kinds:
-            if name in kinds[ours]:
-                return registry.get(ours, name)  # raises, and says where it comes from
+    for each in KINDS:
+        if registry.knows(each, name) or first_party_plugin(each, name):
+            return registry.get(each, name)  # raises, and says what is wrong with it or where it comes from
     names = [each.component.name for each in registry.components()] + [plugin.id for plugin in registry.plugins]
     raise PluginError(
         f"No plugin or component is named {name!r}.{did_you_mean(name, names)}{registry.unusable()} "

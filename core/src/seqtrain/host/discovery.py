@@ -12,157 +12,145 @@ import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
-from importlib.metadata import Distribution, EntryPoint, distributions, version
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import EntryPoint, version
 
-from seqtrain.host.installed import DISABLE_VARIABLE, Plugin
+from seqtrain.errors import PluginError
+from seqtrain.host.candidates import API_MAJOR, Candidate, find_candidates
+from seqtrain.host.guard import contained
+from seqtrain.host.installed import Plugin
 from seqtrain.host.offer import read_offer
 from seqtrain.host.registry import Registry
-from seqtrain.host.requirement import why_core_is_refused
-from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
+from seqtrain.host.requirement import refused_requirement
+from seqtrain.host.switches import Switches
+from seqtrain.plugin import PROJECT
 
-_GROUP_OF_ANY_MAJOR = ENTRY_POINT_GROUP.rstrip("0123456789")
-_HEAVY = frozenset((
+HEAVY = frozenset((
     "datasets", "jax", "numpy", "omegaconf", "pandas", "scipy", "sentencepiece", "sklearn", "tensorboard",
     "tensorflow", "tokenizers", "torch", "transformers",
 ))  # fmt: skip
+_ID = re.compile(r"\w[\w.-]*")  # it stands before a slash, and in lists with commas
+_ENTRY_POINT = re.compile(r"\s*\w+(\.\w+)*\s*(:\s*\w+(\.\w+)*\s*)?(\[.*\])?\s*")
+_LONGEST_NOTE = 300
 
 
 def discover(
     environ: Mapping[str, str] = os.environ,
     entry_points: Iterable[EntryPoint] | None = None,
-    disabled: Collection[str] = (),
+    switches: Switches | None = None,
 ) -> Registry:
     """
     List every installed plugin and import the module of each one that may be used.
 
     Args:
-        environ: where `SEQTRAIN_DISABLE_PLUGINS` is looked up: plugin ids, separated by commas or blanks.
+        environ: where the switches are looked up.
         entry_points: what to look at instead of everything installed.
-        disabled: further plugin ids not to import.
+        switches: what the user has switched off, instead of what `environ` says about that.
     """
-    found = [_Candidate.of(each) for each in (_installed_entry_points() if entry_points is None else entry_points)]
-    switched_off = {*disabled, *environ.get(DISABLE_VARIABLE, "").replace(",", " ").split()}
+    switches = Switches.from_environment(environ) if switches is None else switches
     owners: dict[str, Plugin] = {}  # plugin id -> the one that has it
     plugins = []
-    for candidate in sorted(_without_other_majors(found), key=lambda each: each.order):
-        plugin = _decide_before_import(candidate, switched_off, owners) or _decide_by_import(candidate)
+    for candidate in find_candidates(entry_points):
+        plugin = _decide_before_import(candidate, switches, owners) or _decide_by_import(candidate)
         if plugin.usable or plugin.state == "broken":
-            owners[plugin.id] = plugin
+            owners.setdefault(plugin.id, plugin)
         plugins.append(plugin)
-    return Registry(plugins)
+    return Registry(plugins, switches)
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """An entry point with what its distribution's metadata says."""
-
-    entry_point: EntryPoint
-    plugin: Plugin  # as far as it is known before importing
-    requires: tuple[str, ...]
-
-    @classmethod
-    def of(cls, entry_point: EntryPoint) -> _Candidate:
-        plugin = Plugin(id=entry_point.name, entry_point=entry_point.value)
-        if entry_point.dist is None:
-            return cls(entry_point, plugin, ())
-        try:
-            metadata = entry_point.dist.metadata  # parsed at every access, so read once
-            plugin = replace(plugin, distribution=metadata["Name"], version=metadata["Version"])
-            requires = tuple(metadata.get_all("Requires-Dist") or ())
-            location, editable = _location(entry_point.dist)
-            return cls(entry_point, replace(plugin, location=location, editable=editable), requires)
-        except Exception:  # noqa: BLE001 - damaged metadata says nothing about the code, which may well load
-            return cls(entry_point, plugin, ())
-
-    @property
-    def order(self) -> tuple[bool, str, str]:
-        """Core first, so that nobody takes its id; then by distribution and id."""
-        distribution = _normalised(self.plugin.distribution or "")
-        return distribution != PROJECT, distribution, self.plugin.id
-
-
-def _installed_entry_points() -> Iterator[EntryPoint]:
-    """Yield the entry points of our groups, of any API major; damaged distributions are passed over."""
-    seen = set()
-    for distribution in distributions():
-        try:
-            # The text is searched first because parsing it for every distribution is what takes time.
-            if _GROUP_OF_ANY_MAJOR not in (distribution.read_text("entry_points.txt") or ""):
-                continue
-            name = _normalised(distribution.metadata["Name"] or "")
-            ours = [each for each in distribution.entry_points if each.group.startswith(_GROUP_OF_ANY_MAJOR)]
-        except Exception:  # noqa: BLE001, S112 - somebody else's broken installation
-            continue
-        if name and name in seen:  # shadowed by one that comes earlier on sys.path
-            continue
-        seen.add(name)
-        yield from ours
-
-
-def _without_other_majors(found: Iterable[_Candidate]) -> list[_Candidate]:
-    """Leave out what a distribution offers for other API majors where it offers the same plugin for ours."""
-    found = list(found)
-    ours = {each.order for each in found if each.entry_point.group == ENTRY_POINT_GROUP}
-    return [each for each in found if each.entry_point.group == ENTRY_POINT_GROUP or each.order not in ours]
-
-
-def _decide_before_import(
-    candidate: _Candidate, switched_off: Collection[str], owners: Mapping[str, Plugin]
-) -> Plugin | None:
+def _decide_before_import(candidate: Candidate, switches: Switches, owners: Mapping[str, Plugin]) -> Plugin | None:
     """Return the plugin where its state shows without importing it."""
-    plugin, group = candidate.plugin, candidate.entry_point.group
-    if plugin.id in switched_off:
-        return replace(plugin, state="disabled", note=f"listed in {DISABLE_VARIABLE} or switched off by the caller")
-    if group != ENTRY_POINT_GROUP:
-        major = group.removeprefix(_GROUP_OF_ANY_MAJOR)
-        speaks = ENTRY_POINT_GROUP.removeprefix(_GROUP_OF_ANY_MAJOR)
-        return replace(plugin, state="incompatible", note=f"made for plugin API {major}; this seqtrain speaks {speaks}")
-    refusal = why_core_is_refused(candidate.requires, installed=version(PROJECT))
-    if refusal:
-        return replace(plugin, state="incompatible", note=refusal)
-    if plugin.id in owners:
-        return replace(plugin, state="conflict", note=f"its id is taken by {owners[plugin.id]}")
-    return None
+    plugin = candidate.plugin
+    note, remedy = switches.why_off(plugin.id)
+    if note:
+        return replace(plugin, state="disabled", note=note, remedy=remedy)
+    known = _why_broken(candidate) or _why_incompatible(candidate)
+    if known is None and plugin.id in owners:
+        owner = owners[plugin.id]
+        packages = dict.fromkeys((owner.package, plugin.package))
+        remedy = f"Uninstall one of them: {' or '.join(f'`pip uninstall {each}`' for each in packages)}."
+        return replace(plugin, state="conflict", note=f"its id is taken by {owner}", remedy=remedy)
+    return known
 
 
-def _decide_by_import(candidate: _Candidate) -> Plugin:
+def _why_broken(candidate: Candidate) -> Plugin | None:
+    plugin, entry_point = candidate.plugin, candidate.entry_point
+    if entry_point is None:
+        return replace(plugin, remedy=f"Reinstall it: `{plugin.reinstall}`.")
+    if not _ID.fullmatch(plugin.id):
+        note = f"its id {plugin.id!r} is not made of letters, digits, '_', '-' and '.'"
+    elif not _ENTRY_POINT.fullmatch(entry_point.value):
+        note = f"its entry point is {entry_point.value!r}, not of the form 'package.module'"
+    else:
+        return None
+    return replace(plugin, state="broken", note=note, remedy=plugin.newer_or_none)
+
+
+def _why_incompatible(candidate: Candidate) -> Plugin | None:
+    plugin, major = candidate.plugin, candidate.api_major
+    if major != API_MAJOR:
+        note = f"made for plugin API {major}; this seqtrain speaks {API_MAJOR}"
+        needs = f"`pip install --upgrade {PROJECT} {plugin.package}`"
+    else:
+        requirement = refused_requirement(candidate.requires, installed=_core_version())
+        if not requirement:
+            return None
+        note = f"needs {requirement}; installed is {_core_version()}"
+        needs = f"`pip install --upgrade {plugin.package}` or `pip install '{requirement}'`"
+    remedy = f"Install versions that go together: {needs}. Or remove it: `pip uninstall {plugin.package}`."
+    return replace(plugin, state="incompatible", note=note, remedy=remedy)
+
+
+def _decide_by_import(candidate: Candidate) -> Plugin:
     """Import the plugin's module under guard and read what it offers."""
+    plugin, entry_point = candidate.plugin, candidate.entry_point
+    assert entry_point is not None
     before, started = set(sys.modules), time.perf_counter()
     try:
-        with redirect_stdout(sys.stderr):  # stdout is for results; a plugin may greet its user elsewhere
-            components = read_offer(candidate.entry_point.load(), candidate.plugin.id)
+        with contained() as undone:
+            offer = read_offer(entry_point.load())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too: no plugin takes the command line down
-        import traceback  # noqa: PLC0415 - needed only where something is wrong
-
-        text = "".join(traceback.format_exception(error))
-        note = " ".join(f"{type(error).__name__}: {error}".split())
-        return replace(candidate.plugin, state="broken", note=note, traceback=text)
-    heavy = sorted({name.partition(".")[0] for name in set(sys.modules) - before} & _HEAVY)
-    plugin = replace(candidate.plugin, components=components)
+        return _broken_by(error, plugin)
+    if offer.bad_records and not offer.components:
+        note = "nothing that it offers can be used: " + "; ".join(each.note for each in offer.bad_records)
+        plugin = replace(plugin, bad_records=offer.bad_records)
+        return replace(plugin, state="broken", note=_one_line(note), remedy=plugin.newer_or_none)
+    plugin = replace(plugin, components=offer.components, bad_records=offer.bad_records)
+    heavy = sorted({name.partition(".")[0] for name in set(sys.modules) - before} & HEAVY)
     if heavy:
-        took = time.perf_counter() - started
-        return replace(plugin, state="slow", note=f"imports {', '.join(heavy)} while being listed ({took:.1f} s)")
-    return plugin
+        undone.insert(0, f"imports {', '.join(heavy)} while being listed ({time.perf_counter() - started:.1f} s)")
+    if not undone:
+        return plugin
+    remedy = (
+        "It can be used. Its author should leave that to the modules of its components; "
+        f"to go without it, type `{PROJECT} --no-plugin {plugin.id} ...`."
+    )
+    return replace(plugin, state="slow" if heavy else "ok", note=" and ".join(undone), remedy=remedy)
 
 
-def _location(distribution: Distribution) -> tuple[str, bool]:
-    """Return the folder a distribution is in, and whether that is its editable project folder."""
-    record = distribution.read_text("direct_url.json")  # PEP 610; absent for what comes from an index
-    if record and '"editable"' in record:
-        import json  # noqa: PLC0415
-        from urllib.parse import unquote, urlsplit  # noqa: PLC0415
+def _broken_by(error: BaseException, plugin: Plugin) -> Plugin:
+    from traceback import format_exception, format_exception_only  # noqa: PLC0415 - only where something is wrong
 
-        origin = json.loads(record)
-        if origin.get("dir_info", {}).get("editable"):
-            return unquote(urlsplit(origin["url"]).path), True
-    return str(distribution.locate_file("")), False
+    plugin = replace(plugin, state="broken")
+    if isinstance(error, PluginError):  # in our words, about what its author has written; a traceback adds nothing
+        return replace(plugin, note=_one_line(str(error)), remedy=plugin.newer_or_none)
+    *_, note = format_exception_only(error)  # copes with errors that cannot even say what they are
+    remedy = (
+        f"`{PROJECT} plugins show {plugin.id}` prints the traceback. "
+        f"Try `{plugin.reinstall}`, or remove it: `pip uninstall {plugin.package}`."
+    )
+    return replace(plugin, note=_one_line(note), remedy=remedy, traceback="".join(format_exception(error)))
 
 
-def _normalised(name: str) -> str:
-    """Return a distribution's name as package indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_NOTE else f"{text[:_LONGEST_NOTE]} ..."
+
+
+@cache
+def _core_version() -> str:
+    return version(PROJECT)

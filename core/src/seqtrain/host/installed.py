@@ -9,7 +9,21 @@ from seqtrain.plugin import Component
 
 State = Literal["ok", "slow", "disabled", "incompatible", "conflict", "broken"]
 
-DISABLE_VARIABLE = "SEQTRAIN_DISABLE_PLUGINS"
+
+@dataclass(frozen=True, kw_only=True)
+class BadRecord:
+    """
+    A component that its plugin offers and nobody can use, as its record is not right.
+
+    Args:
+        kind: its kind, as far as there is one.
+        name: its short name, likewise.
+        note: what is wrong, in one line that names the component.
+    """
+
+    kind: str
+    name: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +39,13 @@ class Plugin:
         entry_point: its cheap module, as its entry point names it.
         editable: installed with `pip install --editable`.
         state: "ok"; "slow": usable, but imports something heavy while being listed; "disabled" by the user;
-            "incompatible" with this core; "conflict": another plugin has its id; "broken": it fails to load.
-            The module of a disabled, incompatible or conflicting plugin is not imported.
-        note: why it is in that state, in one line; empty when ok.
-        traceback: of the exception that broke it.
+            "incompatible" with this core; "conflict": another plugin has its id; "broken": it fails to load, or no
+            record of it is right. The module of a disabled, incompatible or conflicting plugin is not imported.
+        note: why it is in that state, in one line without a full stop; empty when there is nothing to say.
+        remedy: what to type about it, in sentences; empty when there is nothing to do.
+        traceback: of the exception that broke it; empty where the note says it all.
         components: what it offers; empty where it is not usable.
+        bad_records: what it offers in vain.
     """
 
     id: str
@@ -40,8 +56,10 @@ class Plugin:
     editable: bool = False
     state: State = "ok"
     note: str = ""
+    remedy: str = ""
     traceback: str = ""
     components: tuple[Component, ...] = ()
+    bad_records: tuple[BadRecord, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -54,18 +72,33 @@ class Plugin:
         return f"{self.location or '?'}{' (editable)' if self.editable else ''}"
 
     @property
-    def remedy(self) -> str:
-        """What to do about its state, as a sentence; empty when ok."""
-        package = self.distribution or self.id
-        return {
-            "ok": "",
-            "slow": "Its author can move those imports into the modules of its components.",
-            "disabled": f"To use it, take {self.id!r} out of {DISABLE_VARIABLE}.",
-            "incompatible": f"Try `pip install --upgrade seqtrain {package}`, or remove it: `pip uninstall {package}`.",
-            "conflict": f"Uninstall one of the two: `pip uninstall {package}`, or the other.",
-            "broken": f"`seqtrain plugins show {self.id}` prints the traceback; "
-            f"reinstall it, or remove it: `pip uninstall {package}`.",
-        }[self.state]
+    def package(self) -> str:
+        """What to name to pip."""
+        return self.distribution or self.id
+
+    @property
+    def reinstall(self) -> str:
+        """The command that installs it anew."""
+        place = f"--editable {self.location}" if self.editable else self.package
+        return f"pip install --force-reinstall {place}"
+
+    @property
+    def newer_or_none(self) -> str:
+        """What to do where only its author can mend it."""
+        return (
+            f"Only its author can mend that: try `pip install --upgrade {self.package}`, "
+            f"or remove it: `pip uninstall {self.package}`."
+        )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with it and what to type, one paragraph for each thing; none where all is well."""
+        remarks = [f"{self.note}. {self.remedy}".rstrip()] if self.note else []
+        if self.usable:
+            remarks += [
+                f"{each.note}. {self.newer_or_none} Its other components can be used." for each in self.bad_records
+            ]
+        return remarks
 
     def __str__(self) -> str:
         return f"plugin {self.id!r} ({self.distribution or 'unknown distribution'} {self.version or ''}".rstrip() + ")"

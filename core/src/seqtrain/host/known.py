@@ -12,7 +12,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "lr_scheduler": ("cosine", "fixed", "inverse_sqrt", "polynomial_decay", "reduce_lr_on_plateau", "wsd"),
         "callback": ("ema",),
     },
-    "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word")},
+    "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"), "reader": ("lines",)},
 }
 
 

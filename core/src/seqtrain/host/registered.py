@@ -9,7 +9,7 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from seqtrain.errors import PluginError
+from seqtrain.errors import PluginError, SeqtrainError
 from seqtrain.host.installed import Plugin
 from seqtrain.host.suggestion import did_you_mean
 from seqtrain.plugin import Component
@@ -51,13 +51,16 @@ class Registered:
         return f"{self.plugin.id}/{self.component.name}"
 
     @property
-    def provenance(self) -> dict[str, str | None]:
+    def provenance(self) -> dict[str, str | bool | None]:
         """Where it comes from, for a program to read."""
         return {
             "qualified_name": self.qualified_name,
             "plugin": self.plugin.id,
             "distribution": self.plugin.distribution,
             "version": self.plugin.version,
+            "location": self.plugin.location,
+            "editable": self.plugin.editable,
+            "entry_point": self.plugin.entry_point,
         }
 
     def __str__(self) -> str:
@@ -71,6 +74,24 @@ class Registered:
             PluginError: the import fails.
         """
         return self._import(self.component.ref)
+
+    def build(self, config: Any, **supplied: Any) -> Any:
+        """
+        Load it and call it with its config and what its kind is supplied with.
+
+        Raises:
+            PluginError: the import fails, or the call does with an error that is not ours.
+        """
+        make = self.load()
+        try:
+            return make(config, **supplied)
+        except SeqtrainError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a stranger's code raises
+            raise PluginError(
+                f"{self} cannot be built: {type(error).__name__}: {error}. "
+                "Change its settings, leave it out of the configuration, or run with -v to see where it happened."
+            ) from error
 
     def load_config(self) -> type:
         """
@@ -149,10 +170,13 @@ class Registered:
             raise self._unloadable(reference, error) from error
 
     def _unloadable(self, reference: str, error: BaseException) -> PluginError:
-        package = self.plugin.distribution or self.plugin.id
+        remedy = f"Reinstall it with `{self.plugin.reinstall}`"
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and missing.partition(".")[0] != reference.partition(":")[0].partition(".")[0]:
+            remedy = f"Install what brings the module {missing!r}, which it needs"
         return PluginError(
             f"{self} cannot be loaded from {reference}: {type(error).__name__}: {error}. "
-            f"Reinstall it with `pip install --force-reinstall {package}`, or run with -v to see where it happened."
+            f"{remedy}, or run with -v to see where it happened."
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
+from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError
 from seqtrain.host.installed import Plugin
 from seqtrain.host.known import first_party_plugin
 from seqtrain.host.registered import NoConfig, Preset, Registered
 from seqtrain.host.suggestion import did_you_mean
+from seqtrain.host.switches import Switches
 from seqtrain.plugin import PROJECT
 
 __all__ = ["NoConfig", "Plugin", "Preset", "Registered", "Registry"]
@@ -23,10 +26,13 @@ class Registry:
 
     Args:
         plugins: every plugin found, usable or not, in a fixed order.
+        switches: what the user has switched off; a child process is to find the same plugins by
+            `switches.to_environment()`.
     """
 
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
+    def __init__(self, plugins: Iterable[Plugin], switches: Switches | None = None) -> None:
         self.plugins = tuple(plugins)
+        self.switches = Switches() if switches is None else switches
         self._registered = tuple(
             Registered(component, plugin) for plugin in self.plugins for component in plugin.components
         )
@@ -45,10 +51,34 @@ class Registry:
         found = self._find(kind, name)
         if len(found) == 1:
             return found[0]
-        if found:
-            names = " or ".join(repr(each.qualified_name) for each in found)
-            raise PluginError(f"{len(found)} plugins offer a {kind} {name!r}: write {names}.")
-        raise PluginError(self._why_missing(kind, name))
+        raise PluginError(_ambiguous(kind, name, found) if found else self._why_missing(kind, name))
+
+    def knows(self, kind: str, name: str) -> bool:
+        """Say whether a plugin offers a component of this short or qualified name, usable or not."""
+        bad = (
+            each.kind == kind and name in (each.name, f"{plugin.id}/{each.name}")
+            for plugin in self.plugins
+            for each in plugin.bad_records
+        )
+        return bool(self._find(kind, name)) or any(bad)
+
+    def in_order(self, selections: Iterable[Selection]) -> list[Selection]:
+        """
+        Sort selections as their components are: by distribution, plugin and place within the plugin.
+
+        Raises:
+            PluginError: a component is missing.
+        """
+        return sorted(selections, key=lambda each: self._registered.index(self.get(each.kind, each.name)))
+
+    def ambiguous(self, kind: str | None = None) -> list[str]:
+        """Say for each short name, of a kind or of all, that two plugins offer, what to write instead."""
+        offers = Counter((each.component.kind, each.component.name) for each in self.components(kind))
+        return [_ambiguous(kind, name, self._find(kind, name)) for (kind, name), count in offers.items() if count > 1]
+
+    def is_ambiguous(self, registered: Registered) -> bool:
+        """Say whether the short name of a component is refused because another plugin offers it, too."""
+        return len(self._find(registered.component.kind, registered.component.name)) > 1
 
     def split(self, kind: str, text: str) -> tuple[Registered, str | None]:
         """
@@ -78,16 +108,25 @@ class Registry:
 
     def unusable(self) -> str:
         """Name the plugins that could not be asked what they offer, as a sentence; empty if there are none."""
-        named = ", ".join(f"{plugin.id} ({plugin.state})" for plugin in self.plugins if not plugin.usable)
+        named = ", ".join(
+            f"{plugin.id} (disabled)" if plugin.state == "disabled" else f"{plugin.id} ({plugin.state}: {plugin.note})"
+            for plugin in self.plugins
+            if not plugin.usable
+        )
         return f" Plugins that could not be asked: {named}." if named else ""
 
     def _why_missing(self, kind: str, name: str) -> str:
         prefix, _, short = name.rpartition("/")
+        for plugin in self.plugins:
+            for bad in plugin.bad_records:
+                if bad.kind == kind and name in (bad.name, f"{plugin.id}/{bad.name}"):
+                    return f"{kind} {name!r} of {plugin} cannot be used: {bad.note}. {plugin.newer_or_none}"
         ours = first_party_plugin(kind, short)
         home = prefix or ours or short  # the plugin that would offer it, as far as one can tell
         for plugin in self.plugins:
             if plugin.id == home and not plugin.usable:
-                return f"{kind} {name!r} is not available: {plugin} is {plugin.state}: {plugin.note}. {plugin.remedy}"
+                state = "in conflict" if plugin.state == "conflict" else plugin.state
+                return f"{kind} {name!r} is not available: {plugin} is {state}: {plugin.note}. {plugin.remedy}"
         if ours == home and all(plugin.id != home for plugin in self.plugins):
             return f"{kind} {name!r} is not installed. It comes with `pip install {PROJECT}-{home}`."
         offered = self.components(kind)
@@ -95,5 +134,10 @@ class Registry:
         installed = ", ".join(sorted({each.component.name for each in offered}))
         return (
             f"No {kind} is named {name!r}.{did_you_mean(name, known)} Installed: {installed or 'none'}."
-            f"{self.unusable()} See `seqtrain plugins list --components`."
+            f"{self.unusable()} See `{PROJECT} plugins list --components`."
         )
+
+
+def _ambiguous(kind: str, name: str, found: Iterable[Registered]) -> str:
+    names = [each.qualified_name for each in found]
+    return f"{len(names)} plugins offer a {kind} {name!r}: write {' or '.join(map(repr, names))}."

@@ -12,9 +12,9 @@ _NUMBERS = re.compile(r"\d+(\.\d+)*")
 _USUAL_CLAUSE = re.compile(rf"(?P<operator>>=|<) *(?P<version>{_NUMBERS.pattern})")
 
 
-def why_core_is_refused(requires: Iterable[str], *, installed: str) -> str:
+def refused_requirement(requires: Iterable[str], *, installed: str) -> str:
     """
-    Say which requirement this core does not meet; empty where it meets all.
+    Return the requirement that this core does not meet, such as "seqtrain>=2"; empty where it meets all.
 
     Args:
         requires: a distribution's requirements, on whatever (PEP 508).
@@ -31,7 +31,7 @@ def why_core_is_refused(requires: Iterable[str], *, installed: str) -> str:
         except ValueError:  # not a requirement at all, or a marker that compares nonsense; pip would not have taken it
             continue
         if applies and not requirement.specifier.contains(installed, prereleases=True):
-            return f"needs {PROJECT}{requirement.specifier}; installed is {installed}"
+            return f"{PROJECT}{requirement.specifier}"
     return ""
 
 
