@@ -65,7 +65,7 @@ def test_the_pointers_name_checkpoints_and_the_environment_tells_the_command(run
     assert (run / "checkpoints/last").read_text().strip() == "step-00000006"
     assert (run / "checkpoints" / (run / "checkpoints/best").read_text().strip()).is_dir()
     assert {"torch", "seqtrain"} <= environment["versions"].keys()
-    assert "seqtrain-translation" in environment["plugins"]
+    assert environment["plugins"]["translation"].keys() == {"distribution", "version"}
     assert environment["command"]
 
 

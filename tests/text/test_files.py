@@ -109,10 +109,10 @@ def test_a_file_that_cannot_be_opened_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("gap", [0, 3, 7, 20])
-def test_a_missing_line_is_guessed_from_lengths(tmp_path, gap):
+def test_a_missing_line_is_guessed_from_lengths(gap):
     """One line lacking in a translation is found where the lengths stop matching."""
     lengths = [3, 40, 11, 90, 5, 60, 21, 130, 9, 33] * 2
-    (tmp_path / "long").write_text("".join("x" * n + "\n" for n in [*lengths[:gap], 75, *lengths[gap:]]))
-    (tmp_path / "short").write_text("".join("y" * (n + 2) + "\n" for n in lengths))
+    long = ("x" * n for n in [*lengths[:gap], 75, *lengths[gap:]])
+    short = ("y" * (n + 2) for n in lengths)
 
-    assert gap + 1 == guess_misalignment(tmp_path / "long", tmp_path / "short")
+    assert gap + 1 == guess_misalignment(long, short)

@@ -12,6 +12,7 @@ import pytest
 from seqtrain.errors import DataError
 from seqtrain_text import binarise, store
 from seqtrain_text.config import WhitespaceConfig
+from seqtrain_text.readers import Lines
 from seqtrain_text.store import Column, LinePolicy, build_stores
 from seqtrain_text.symbols import whitespace
 
@@ -255,12 +256,15 @@ def test_a_cache_that_cannot_be_written_names_its_setting(tmp_path, pair):
         build_stores(pair, cache=tmp_path / "file" / "cache", policy=SKIP)
 
 
-def test_a_file_that_shrinks_meanwhile_is_noticed(tmp_path, pair, monkeypatch):
-    """Columns are never paired by accident."""
-    monkeypatch.setattr(binarise, "BLOCK_LINES", 2)
-    monkeypatch.setattr(binarise, "iter_lines", lambda path: iter(["a"] * (5 if path == pair[0].path else 3)))
-    with pytest.raises(DataError, match="changed while it was read"):
-        build_stores(pair, cache=tmp_path / "cache", policy=SKIP)
+@pytest.mark.parametrize("block_lines", [2, 3, 9])
+def test_a_file_that_shrinks_meanwhile_is_noticed(tmp_path, pair, monkeypatch, block_lines):
+    """Columns are never paired by accident, wherever a block of lines happens to end."""
+    monkeypatch.setattr(binarise, "BLOCK_LINES", block_lines)
+    for shorter in (0, 1):
+        lengths = {pair[shorter].path: 3, pair[1 - shorter].path: 5}
+        monkeypatch.setattr(Lines, "__call__", lambda _, path, lengths=lengths: iter(["a"] * lengths[path]))
+        with pytest.raises(DataError, match="changed while it was read"):
+            build_stores(pair, cache=tmp_path / "cache", policy=SKIP)
 
 
 def test_pages_are_released_as_reading_goes_on(tmp_path, pair, monkeypatch):

@@ -62,7 +62,7 @@ def name(request):
 
 def test_components_are_those_tested_here():
     """Every tokenizer on offer is among these tests, and is made from its default config."""
-    components = list(seqtrain_components())
+    components = [component for component in seqtrain_components() if component.kind == "tokenizer"]
 
     assert list(MAKERS) == [component.name for component in components]
     for component in components:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from seqtrain.config.option import Selection
 from seqtrain.errors import ConfigError
 from seqtrain_translation.config import CorpusPart, TranslationConfig
 
@@ -18,6 +19,12 @@ def test_nothing_given_means_the_built_in_corpus() -> None:
     """Without files there are no parts, and the languages are the built-in ones."""
     assert () == TranslationConfig().parts()
     assert ("en", "de") == TranslationConfig().languages
+
+
+@pytest.mark.parametrize("name", ["lines", "text/lines"])
+def test_the_built_in_corpus_is_read_by_lines(name: str) -> None:
+    """By whichever name it goes."""
+    assert () == TranslationConfig(reader=Selection("reader", name, None)).parts()
 
 
 def test_training_files_may_be_one_several_or_weighted() -> None:
@@ -60,6 +67,10 @@ def test_validation_sets_may_be_named() -> None:
         ({"test": {"a/b": "x"}}, "'a/b'"),
         ({"test": {"news": None}}, "test.news=None"),
         ({"train": None, "valid": "v"}, "valid is given without train"),
+        (
+            {"train": None, "reader": Selection("reader", "acme/json", None)},
+            "a sentence a line, and not for the reader 'acme/json'",
+        ),
         ({"train": None, "source_lang": "fr"}, "The built-in corpus is English to German, not 'fr' to 'de'"),
     ],
 )

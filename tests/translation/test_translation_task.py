@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
-from seqtrain.errors import CheckpointError, DataError
+from seqtrain.errors import CheckpointError, DataError, PluginError
 from seqtrain_text.config import SentencePieceConfig, WhitespaceConfig
+from seqtrain_text.readers import Lines
 from seqtrain_text.sentence_piece import bpe
 from seqtrain_text.symbols import whitespace
 from seqtrain_translation.config import TranslationConfig
@@ -62,16 +63,27 @@ MakeTask = Callable[..., TranslationTask]
 
 @pytest.fixture
 def make_task(data: Path) -> MakeTask:
-    """Return a function that makes a task over `data` with a whitespace tokenizer."""
+    """
+    Return a function that makes a task over `data` with a whitespace tokenizer.
+
+    The config of a `reader` or `metric` that is given is the reader or metric itself.
+    """
 
     def make(**fields: Any) -> TranslationTask:
         given = {
             "train": str(data / "train"), "valid": str(data / "valid"), "test": str(data / "test"),
             "source_lang": "en", "target_lang": "de",
             "tokenizer": Selection("tokenizer", "whitespace", WhitespaceConfig()),
+            "reader": Selection("reader", "lines", None),
             **fields,
         }  # fmt: skip
-        return TranslationTask(TranslationConfig(**given), tokenizer=lambda: whitespace(given["tokenizer"].config))
+        make_metric = (lambda: given["metric"].config) if given.get("metric") else None
+        return TranslationTask(
+            TranslationConfig(**given),
+            tokenizer=lambda: whitespace(given["tokenizer"].config),
+            reader=lambda: given["reader"].config or Lines(),
+            metric=make_metric,
+        )
 
     return make
 
@@ -287,6 +299,80 @@ def test_validation_is_scored_unless_switched_off(make_task: MakeTask, tmp_path:
     assert 0.75 == silent.measure("test", copier(silent))["exact_match"]
 
 
+class CountWords:
+    """A metric: how many words there are, of translations and of references."""
+
+    higher_is_better = frozenset({"words"})
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def __call__(self, predictions: list[str], references: list[str]) -> dict[str, int]:
+        self.seen.append((predictions, references))
+        return {"words": sum(len(line.split()) for line in predictions), "given": 7}
+
+
+def test_a_metric_measures_beside_the_own_ones(make_task: MakeTask, tmp_path: Path) -> None:
+    """It sees what BLEU sees, and says which way it is better."""
+    metric = CountWords()
+    task = prepared(make_task(metric=Selection("metric", "acme/words", metric)), tmp_path)
+
+    measures = task.measure("test", copier(task))
+
+    assert ["bleu", "chrf", "exact_match", "words", "given"] == list(measures)
+    assert (5.0, 7.0) == (measures["words"], measures["given"])
+    assert [(["ab cd", "ef gh", "", "kl"], ["ab cd", "ef ij", "", "kl"])] == metric.seen
+    assert {"bleu", "chrf", "exact_match", "words"} == task.higher_is_better
+    assert {"bleu", "chrf", "exact_match"} == make_task().higher_is_better
+
+
+def test_a_metric_is_not_asked_where_nothing_is_translated(make_task: MakeTask, tmp_path: Path) -> None:
+    """Without score_validation, validation sets are left alone."""
+    metric = CountWords()
+    task = prepared(make_task(metric=Selection("metric", "words", metric), score_validation=False), tmp_path)
+
+    assert {} == task.measure("valid", copier(task))
+    assert [] == metric.seen
+
+
+def test_a_metric_whose_results_are_wrong_is_named(make_task: MakeTask, tmp_path: Path) -> None:
+    """Nothing of it is reported."""
+    metric = CountWords()
+    task = prepared(make_task(metric=Selection("metric", "acme/words", metric)), tmp_path)
+    metric.seen = None  # type: ignore[assignment]
+
+    with pytest.raises(PluginError, match=r"The metric 'acme/words' failed: AttributeError"):
+        task.measure("test", copier(task))
+
+
+class Upside:
+    """A reader of files in which each text is written backwards."""
+
+    def __call__(self, path: Path) -> Iterator[str]:
+        yield from (line[::-1] for line in path.read_text(encoding="utf-8").split("\n")[:-1])
+
+
+def test_a_reader_takes_the_texts_out_of_the_files_of_every_split(
+    make_task: MakeTask, tmp_path: Path, data: Path
+) -> None:
+    """For the vocabulary, for training, and as references; what `predict` is given is text already."""
+    task = prepared(make_task(reader=Selection("reader", "acme/upside", Upside())), tmp_path)
+
+    assert 4 + 6 == task.model_spec.vocab_size
+    assert task.dataset("train").describe(0).endswith(f"train.en, text 1 | {data / 'train.de'}, text 1")
+    assert 0.75 == task.measure("test", copier(task))["exact_match"]
+    assert ["dc ba"] == list(task.predict(copier(task), ["dc ba"]))
+    assert ["<unk>"] == list(task.predict(copier(task), ["ab"]))
+
+
+def test_another_reader_finds_no_packed_files(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
+    """Whether and how files are packed is its own affair."""
+    (data / "train.de").rename(data / "train.de.gz")
+
+    with pytest.raises(DataError, match=r"No text file \S+train\.de\. "):
+        prepared(make_task(reader=Selection("reader", "acme/upside", Upside())), tmp_path)
+
+
 def test_a_joiner_is_undone_on_both_sides(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
     """Segmented references are put together before they are compared, like the translations."""
     write(data / "train", [("an@@ st@@ arrt .", "an@@ st@@ arrt .")])
@@ -374,8 +460,11 @@ def test_over_long_input_is_cut_to_what_the_model_reads(make_task: MakeTask, tmp
 
 def test_the_built_in_corpus_goes_the_same_way(tmp_path: Path) -> None:
     """Without files the task writes its own and reads them like any other."""
-    config = TranslationConfig(tokenizer=Selection("tokenizer", "bpe", SentencePieceConfig(vocab_size=400)))
-    task = TranslationTask(config, tokenizer=lambda: bpe(SentencePieceConfig(vocab_size=400)))
+    config = TranslationConfig(
+        tokenizer=Selection("tokenizer", "bpe", SentencePieceConfig(vocab_size=400)),
+        reader=Selection("reader", "lines", None),
+    )
+    task = TranslationTask(config, tokenizer=lambda: bpe(SentencePieceConfig(vocab_size=400)), reader=Lines)
 
     prepared(task, tmp_path)
 

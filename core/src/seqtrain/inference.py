@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -29,12 +30,16 @@ class TrainedRun:
         models: one for each checkpoint, in evaluation mode.
         evaluator: measures them on the task's splits.
         checkpoints: the checkpoints' names.
+        config: the configuration that task and models were made from.
+        artifacts: RUN/task, what the task was loaded from.
     """
 
     task: Task
     models: Sequence[nn.Module]
     evaluator: Evaluator
     checkpoints: Sequence[str]
+    config: RunConfig
+    artifacts: Path
 
 
 def load_run(
@@ -71,7 +76,7 @@ def load_run(
         load_weights(model, weights_for_inference(checkpoint, config, registry), str(checkpoint.path))
         models.append(model.eval())
     evaluator = build_evaluator(config, registry, task, engine)
-    return TrainedRun(task, models, evaluator, [checkpoint.name for checkpoint in opened])
+    return TrainedRun(task, models, evaluator, [each.name for each in opened], config, folder.task)
 
 
 def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> dict[str, Tensor]:
@@ -90,8 +95,8 @@ def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: R
     return weights
 
 
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Load weights that must fit; `where` says in an error where they come from."""
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: str, *, remedy: str = "") -> None:
+    """Load weights that must fit; `where` and `remedy` say in an error where they come from, and what to do."""
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    check_match(expected, {name: tensor.shape for name, tensor in weights.items()}, where)
+    check_match(expected, {name: tensor.shape for name, tensor in weights.items()}, where, remedy=remedy)
     model.load_state_dict(weights)

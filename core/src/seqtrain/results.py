@@ -20,6 +20,7 @@ class Results:
         checkpoint: the checkpoint that was measured.
         measures: its measures.
         exit_code: what the process should end with.
+        is_told: a worker has said all this.
     """
 
     run_dir: Path
@@ -27,6 +28,7 @@ class Results:
     checkpoint: str = ""
     measures: Mapping[str, float] = field(default_factory=dict)
     exit_code: int = 0
+    is_told: bool = False
 
     def summary(self) -> str:
         """Return the paragraph that ends a run: scores, where they are, and what to type next."""

@@ -18,7 +18,7 @@ class CorpusPart:
     One pair of files.
 
     Args:
-        prefix: the files are `PREFIX.LANGUAGE`, plain or with `.gz` added.
+        prefix: the files are `PREFIX.LANGUAGE`; the reader `lines` takes them with `.gz` added, too.
         weight: how often an epoch sees it, > 0; 0.5 is half of it.
     """
 
@@ -39,6 +39,9 @@ class TranslationConfig:
         None, help="prefix of the validation files, a list of prefixes, or a map of names to these", may_change=True
     )
     test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
+    reader: Selection = option(
+        "lines", help="how the texts of train, valid and test are taken out of their files", component="reader"
+    )
     source_lang: str | None = option(None, help="language translated from, as in the file names, such as en")
     target_lang: str | None = option(None, help="language translated into, as in the file names, such as de")
     tokenizer: Selection = option("bpe", help="how text becomes tokens", component="tokenizer")
@@ -58,8 +61,11 @@ class TranslationConfig:
         default_factory=GenerationConfig, help="how translations are made", may_change=True
     )
     scoring: ScoringConfig = option(default_factory=ScoringConfig, help="how they are scored", may_change=True)
+    metric: Selection | None = option(
+        None, help="one more measure of translations, beside BLEU and chrF", component="metric", may_change=True
+    )
     score_validation: bool = option(
-        True, help="translate the validation sets whenever they are measured, and report BLEU and chrF", may_change=True
+        True, help="translate the validation sets whenever they are measured, and score them", may_change=True
     )
     buffer_lines: int = option(
         256,
@@ -131,6 +137,11 @@ class TranslationConfig:
                     f"{key} is given without train, which stands for the built-in corpus with sets of its own. "
                     f"Set task.train=PREFIX too, or leave out task.{key}."
                 )
+        if isinstance(self.reader, Selection) and self.reader.name not in ("lines", "text/lines"):
+            raise ConfigError(
+                f"The built-in corpus is text, a sentence a line, and not for the reader {self.reader.name!r}. "
+                "Set task.train=PREFIX to train on files of your own, or leave out task.reader."
+            )
         if self.languages != ("en", "de"):
             raise ConfigError(
                 f"The built-in corpus is English to German, not {self.languages[0]!r} to {self.languages[1]!r}. "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from seqtrain_text.files import find_text, iter_lines
+from seqtrain_text.readers import TextReader
 from seqtrain_translation.builtin.corpus import SIZES, write_builtin_corpus
 from seqtrain_translation.config import CorpusPart, TranslationConfig
 
@@ -34,10 +34,12 @@ class Corpus:
 
     Args:
         config: names them.
+        reader: finds the files and takes texts out of them.
         cache: where the built-in corpus is written.
     """
 
-    def __init__(self, config: TranslationConfig, cache: Path) -> None:
+    def __init__(self, config: TranslationConfig, reader: TextReader, cache: Path) -> None:
+        self.reader = reader
         self._languages = config.languages
         self._cache = cache
         self._parts: dict[str, Sequence[CorpusPart]] = {
@@ -65,14 +67,14 @@ class Corpus:
             self._parts = {name: (CorpusPart(prefix),) for name, prefix in prefixes.items()}
         source, target = self._languages
         return [
-            ParallelFiles(find_text(part.prefix, source), find_text(part.prefix, target), part.weight)
+            ParallelFiles(self.reader.find(part.prefix, source), self.reader.find(part.prefix, target), part.weight)
             for part in self._parts[split]
         ]
 
     def lines(self, split: str) -> tuple[Iterator[str], Iterator[str]]:
-        """Return the lines of a split as they are written in the files: sources and targets."""
+        """Return the texts of a split as they are written in the files: sources and targets."""
         files = self.files(split)
         return (
-            chain.from_iterable(iter_lines(each.source) for each in files),
-            chain.from_iterable(iter_lines(each.target) for each in files),
+            chain.from_iterable(self.reader(each.source) for each in files),
+            chain.from_iterable(self.reader(each.target) for each in files),
         )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from torch import nn
 
-from seqtrain.api import CheckpointError, DataError, ModelSpec, Task
+from seqtrain.api import CheckpointError, DataError, ModelSpec, Reader, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
+from seqtrain_text.readers import as_text_reader
 from seqtrain_text.store import Column, LinePolicy, build_stores
+from seqtrain_text.symbols import undo_joiner
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.corpus import Corpus
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
+from seqtrain_translation.metric import OWN_MEASURES, CheckedMetric, MakeMetric
 from seqtrain_translation.scoring import score_translations
 from seqtrain_translation.tokenizers import (
     MakeTokenizer,
@@ -37,15 +40,25 @@ class TranslationTask(Task):
     Args:
         config: see `TranslationConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+        reader: likewise a reader.
+        metric: likewise a metric, if one is selected.
     """
 
-    higher_is_better = frozenset({"bleu", "chrf", "exact_match"})
-
-    def __init__(self, config: TranslationConfig, *, tokenizer: MakeTokenizer) -> None:
+    def __init__(
+        self,
+        config: TranslationConfig,
+        *,
+        tokenizer: MakeTokenizer,
+        reader: Callable[[], Reader],
+        metric: MakeMetric | None = None,
+    ) -> None:
         self._config = config
         self._tokenizers = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
+        self._reader = as_text_reader(reader(), config.reader.name)
+        self._metric = None if metric is None or config.metric is None else CheckedMetric(metric(), config.metric.name)
+        self.higher_is_better = OWN_MEASURES | (self._metric.higher_is_better if self._metric else frozenset())
         self._cache = Path()
-        self._corpus = Corpus(config, self._cache)
+        self._corpus = Corpus(config, self._reader, self._cache)
         self._datasets: dict[str, ParallelDataset] = {}
         self._signatures: dict[str, dict[str, str]] = {}
 
@@ -77,7 +90,7 @@ class TranslationTask(Task):
 
     def _use_cache(self, cache: Path) -> None:
         self._cache = cache
-        self._corpus = Corpus(self._config, cache)
+        self._corpus = Corpus(self._config, self._reader, cache)
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -102,8 +115,8 @@ class TranslationTask(Task):
             stores = []
             for files in self._corpus.files(split):
                 columns = (
-                    Column(files.source, self._tokenizers.source, "source"),
-                    Column(files.target, self._tokenizers.target, "target"),
+                    Column(files.source, self._tokenizers.source, "source", self._reader),
+                    Column(files.target, self._tokenizers.target, "target", self._reader),
                 )
                 source, target = build_stores(columns, cache=self._cache, policy=self._policy(split))
                 stores.append(ParallelStores(source, target, files.weight))
@@ -123,14 +136,13 @@ class TranslationTask(Task):
         if split.partition("/")[0] == "valid" and not self._config.score_validation:
             return {}
         sources, references = self._corpus.lines(split)
-        translations = Translator(models, self._tokenizers, self._config).translate(list(sources))
-        scores = score_translations(
-            [best[0].text for best in translations],
-            [self._plain_text(reference) for reference in references],
-            self._config.scoring,
-        )
+        best = Translator(models, self._tokenizers, self._config).translate(list(sources))
+        translations = [each[0].text for each in best]
+        expected = [self._plain_text(reference) for reference in references]
+        scores = score_translations(translations, expected, self._config.scoring)
         self._signatures[split] = {"bleu": scores.bleu_signature, "chrf": scores.chrf_signature}
-        return {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match}
+        further = {} if self._metric is None else self._metric(translations, expected)
+        return {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match, **further}
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Return sacrebleu's signatures, once the split was measured."""
@@ -139,9 +151,7 @@ class TranslationTask(Task):
     def _plain_text(self, line: str) -> str:
         """Undo a joiner in text that is already segmented, as decoding does in translations."""
         tokenizer = self._config.tokenizer.config
-        if isinstance(tokenizer, WhitespaceConfig) and tokenizer.joiner:
-            return f"{line} ".replace(tokenizer.joiner, "").rstrip(" ")
-        return line
+        return undo_joiner(line, tokenizer.joiner) if isinstance(tokenizer, WhitespaceConfig) else line
 
     def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
         """

@@ -23,8 +23,8 @@ Invoke = Callable[..., Result]
 
 @pytest.fixture
 def invoke(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Invoke:
-    monkeypatch.setattr(config_commands, "discover", lambda: registry)
-    monkeypatch.setattr(config_options, "discover", lambda: registry)
+    monkeypatch.setattr(config_commands, "installed_plugins", lambda: registry)
+    monkeypatch.setattr(config_options, "installed_plugins", lambda: registry)
 
     def run(*words: str) -> Result:
         return CliRunner().invoke(config_commands.config, words)
@@ -160,7 +160,7 @@ from seqtrain.host.installed import Plugin
 from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component
 parts = [Component(**fields) for fields in {[vars(each.component) for each in registry.components()]!r}]
-config.discover = config_options.discover = lambda: Registry([Plugin(id="acme", components=tuple(parts))])
+config.installed_plugins = config_options.installed_plugins = lambda: Registry([Plugin(id="acme", components=tuple(parts))])
 result = CliRunner().invoke(config.config, {words!r} + ["--task", "copy", "trainer.seed=4"])
 assert result.exit_code == 0, result.exception
 heavy = {{"torch", "numpy", "omegaconf", "tensorboard", "rich"}} & set(sys.modules)

@@ -14,6 +14,7 @@ from seqtrain.checkpoint.manifest import NAME, FormatError
 from seqtrain.errors import CheckpointError
 
 LAST, BEST, RANKING = "last", "best", "ranking.json"
+IMPORTED = "imported"  # the checkpoint of a model that was trained elsewhere
 DAMAGED = ".damaged"  # in the name of what was set aside
 STEP = re.compile(r"step-(\d{8,})")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -42,7 +43,7 @@ class CheckpointCatalog:
         return self._readable(self._step_folders())
 
     def averages(self) -> list[Checkpoint]:
-        """Return the averaged checkpoints by name, not verified."""
+        """Return the averaged and imported checkpoints by name, not verified."""
         return self._readable(self._average_folders())
 
     def folders(self) -> list[Path]:
@@ -69,7 +70,7 @@ class CheckpointCatalog:
         Return the folder of a checkpoint, not verified.
 
         Args:
-            name: "last", "best", "step-00000500", "500", an average's name, or a path with a slash in it.
+            name: "last", "best", "step-00000500", "500", "imported", an average's name, or a path with a slash in it.
 
         Raises:
             CheckpointError: there is none; the message lists those there are.

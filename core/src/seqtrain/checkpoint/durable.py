@@ -5,7 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from seqtrain.errors import UsageError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -98,3 +103,27 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def finished_as(path: Path) -> Iterator[Path]:
+    """
+    Give a path of the same name in a hidden folder beside `path`, and move what was made there in the end.
+
+    Raises:
+        UsageError: see `refuse_occupied`.
+    """
+    refuse_occupied(path)
+    with TemporaryDirectory(dir=path.parent, prefix=".seqtrain-") as temporary:
+        unfinished = Path(temporary) / path.name
+        yield unfinished
+        refuse_occupied(path)
+        unfinished.rename(path)
+
+
+def refuse_occupied(path: Path) -> None:
+    """Raise `UsageError` if there is something at a path already, or no folder to put it in."""
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{path} is there already. Remove it, or choose another place.")
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}. Make it, or choose another place.")

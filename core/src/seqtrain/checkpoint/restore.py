@@ -10,7 +10,9 @@ from seqtrain.errors import CheckpointError
 _SHOWN = 5  # names in a message
 
 
-def check_match(expected: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]], where: str) -> None:
+def check_match(
+    expected: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]], where: str, *, remedy: str = ""
+) -> None:
     """
     Compare the weights that a model needs with those that a checkpoint has.
 
@@ -18,6 +20,7 @@ def check_match(expected: Mapping[str, Sequence[int]], found: Mapping[str, Seque
         expected: shapes by name, of the model.
         found: shapes by name, of the checkpoint.
         where: the checkpoint, as a message should call it.
+        remedy: what to do about it; by default what helps with a checkpoint of our own.
 
     Raises:
         CheckpointError: names are missing or left over, or shapes differ.
@@ -35,7 +38,9 @@ def check_match(expected: Mapping[str, Sequence[int]], found: Mapping[str, Seque
     if reshaped:
         shapes = [f"{name} is {tuple(found[name])} there and {tuple(expected[name])} here" for name in reshaped]
         parts.append(f"Other shapes: {_some(shapes)}.")
-    if reshaped and all(_is_vocabulary(name, expected, found) for name in reshaped) and not (missing or unexpected):
+    if remedy:
+        parts.append(remedy)
+    elif reshaped and all(_is_vocabulary(name, expected, found) for name in reshaped) and not (missing or unexpected):
         parts.append(
             "Embeddings have a row for each vocabulary entry, so the checkpoint belongs to another vocabulary. "
             "Use it with the task/ folder of the run that it comes from, or train anew with --fresh."

@@ -3,6 +3,7 @@ The folder of a run's checkpoints: saving, finding, falling back, and deleting.
 
     step-00000500/     a checkpoint: manifest.json model.safetensors optimizer.safetensors state.safetensors state.json
     average-last-5/    the mean of several; good for predicting, never resumed from and never deleted
+    imported/          a model from elsewhere; likewise, and the only checkpoint of its folder
     last, best         pointers: text files that hold a checkpoint's name
     ranking.json       the measured checkpoints, best first
     step-00000400.damaged/   set aside, with REASON.txt
@@ -22,7 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.cadence import Every
-from seqtrain.checkpoint.catalog import BEST, DAMAGED, LAST, PLAIN_NAME, RANKING, STEP, CheckpointCatalog, step_name
+from seqtrain.checkpoint.catalog import (
+    BEST,
+    DAMAGED,
+    IMPORTED,
+    LAST,
+    PLAIN_NAME,
+    RANKING,
+    STEP,
+    CheckpointCatalog,
+    step_name,
+)
 from seqtrain.checkpoint.checkpoint import Checkpoint, write_state
 from seqtrain.checkpoint.durable import beside, describe, discard, publish, recover, remove, replace_text
 from seqtrain.checkpoint.manifest import FormatError, write_manifest
@@ -67,16 +78,30 @@ class CheckpointStore(CheckpointCatalog):
             UsageError: the name is taken for something else.
             CheckpointError: it cannot be written.
         """
-        reserved = name in (LAST, BEST) or name.isdecimal() or name.startswith("step-") or name.endswith(DAMAGED)
+        reserved = (
+            name in (LAST, BEST, IMPORTED) or name.isdecimal() or name.startswith("step-") or name.endswith(DAMAGED)
+        )
         if reserved or not PLAIN_NAME.fullmatch(name):
             raise UsageError(
                 f"An average cannot be called {name!r}. Use letters, digits, '.', '_' and '-', starting with a letter "
-                "or digit, and neither a number, 'last', 'best', nor a name of training's own such as 'step-00000500'."
+                "or digit, and neither a number, 'last', 'best', 'imported', nor a name of training's own such as "
+                "'step-00000500'."
             )
         self._clear_leftovers(lambda of: of == name)
         newest = max(sources, key=lambda each: each.step)
         state = {"model": weights, "average_of": [each.name for each in sources]}
         return self._write(name, step=newest.step, epoch=newest.epoch, state=state, measures={})
+
+    def save_imported(self, weights: Mapping[str, Any]) -> Path:
+        """
+        Save the weights of a model that was trained elsewhere, and point `last` at them.
+
+        Raises:
+            CheckpointError: they cannot be written.
+        """
+        path = self._write(IMPORTED, step=0, epoch=1, state={"model": weights}, measures={})
+        self._point(LAST, IMPORTED)
+        return path
 
     def newest_good(self) -> Checkpoint | None:
         """

@@ -99,13 +99,13 @@ def predict(
 
 def _load(run: Path, overrides: Sequence[str], checkpoints: Sequence[str]) -> TrainedRun:
     """Load a run for inference; torch is imported here, once the arguments are known to make sense."""
+    from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
-    from seqtrain.host.discovery import discover
     from seqtrain.run_folder import RunFolder
 
     folder = RunFolder(run)
     folder.require_run()
-    registry = discover()
+    registry = installed_plugins()
     config = resolve(registry, config_file=folder.config, overrides=overrides).config
 
     from seqtrain.inference import load_run

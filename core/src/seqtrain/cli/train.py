@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
+
+if TYPE_CHECKING:
+    from seqtrain.cli.invocation import Invocation
 
 
 @click.command(cls=ConfigCommand)
@@ -21,7 +24,8 @@ from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_o
 )
 @click.option("--fresh", is_flag=True, help="do not resume: set aside the run that lies in --run-dir.")
 @click.option("--accept-changes", is_flag=True, help="resume although settings differ that make it another run.")
-def train(run_dir: Path | None, fresh: bool, accept_changes: bool, **options: Any) -> None:
+@click.pass_obj
+def train(invocation: Invocation, /, run_dir: Path | None, fresh: bool, accept_changes: bool, **options: Any) -> None:
     """
     Train a model.
 
@@ -29,9 +33,9 @@ def train(run_dir: Path | None, fresh: bool, accept_changes: bool, **options: An
     With nothing but --task, the task's built-in corpus is used.
     The same command goes on where an interrupted run stopped.
     """
-    from seqtrain.host.discovery import discover
+    from seqtrain.cli.invocation import installed_plugins
 
-    registry = discover()
+    registry = installed_plugins()
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
     config = resolve_options(registry, **options).config
@@ -40,11 +44,14 @@ def train(run_dir: Path | None, fresh: bool, accept_changes: bool, **options: An
     from seqtrain import launch  # torch comes in here, after everything that can be wrong with the arguments
     from seqtrain.run_start import RunRequest
 
-    request = RunRequest(config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes)
+    request = RunRequest(
+        config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes, verbose=invocation.verbose
+    )
     results = launch.call_main(request, registry)
     if results.exit_code:
         sys.exit(results.exit_code)
-    click.echo(results.summary())
+    if not results.is_told:
+        click.echo(results.summary())
 
 
 def _chooses_anything(options: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ _COMMENT_COLUMN = 44
 
 def to_yaml(config: RunConfig) -> str:
     """Write a configuration as YAML; resolving that file gives an equal configuration."""
-    return dump_yaml(_escaped(to_tree(config)))
+    return dump_yaml(escaped(to_tree(config)))
 
 
 def dump_yaml(tree: dict[str, Any]) -> str:
@@ -52,12 +52,12 @@ def _leaf_lines(node: yaml.Node | None, prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key.value}", key.start_mark.line
 
 
-def _escaped(value: Any) -> Any:
+def escaped(value: Any) -> Any:
     """Keep every text from being interpolated when it is read back; keys never are."""
     if isinstance(value, dict):
-        return {key: _escaped(each) for key, each in value.items()}
+        return {key: escaped(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_escaped(each) for each in value]
+        return [escaped(each) for each in value]
     return escape(value) if isinstance(value, str) else value
 
 

@@ -49,9 +49,11 @@ class Sources:
     """
     What the user gives: a file, the named options, and `key=value` arguments.
 
-    The named options hold the name of a component, perhaps with its preset: "transformer/tiny".
+    The named options hold the name of a component, perhaps with its preset: "transformer/tiny". `settings` are those
+    of a configuration that comes from elsewhere than a file; what the user gives lies over them.
     """
 
+    settings: MapNode | None = None
     config_file: Path | None = None
     task: str | None = None
     model: str | None = None
@@ -70,6 +72,7 @@ class Sources:
 def resolve(  # noqa: PLR0913 - one for each thing that a command line says
     registry: Registry,
     *,
+    settings: MapNode | None = None,
     config_file: Path | None = None,
     task: str | None = None,
     model: str | None = None,
@@ -86,6 +89,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
         PluginError: nothing but components or plugins is wrong.
     """
     sources = Sources(
+        settings=settings,
         config_file=config_file,
         task=task,
         model=model,
@@ -139,10 +143,10 @@ def _user_layers(sources: Sources, problems: Problems) -> list[MapNode]:
         ConfigError: the file cannot be read at all, so that nothing else can be said.
     """
     arguments = [read_argument(each, problems) for each in sources.overrides]
-    layers = []
+    layers = [sources.settings]
     if sources.config_file is not None:
         layers.append(read_file(sources.config_file, problems))
-        if layers == [None]:
+        if layers[-1] is None:
             problems.raise_any()
     for kind, name in sources.options.items():
         place = f"--{kind.replace('_', '-')} {name}"

@@ -96,6 +96,12 @@ class DistributedConfig:
     workers: int = option(1, help="processes on this host", unit="workers", ge=1, may_change=True)
     nodes: int = option(1, help="hosts", unit="hosts", ge=1, may_change=True)
     rendezvous: str | None = option(None, help="HOST:PORT where several hosts meet", may_change=True)
+    launcher: Selection | None = option(
+        None,
+        help="what starts the run's processes; by default this process trains",
+        component="launcher",
+        may_change=True,
+    )
     device: str = option(
         "auto",
         help="what to compute on; auto takes a GPU where there is one",

@@ -21,7 +21,12 @@ class Launcher(Protocol):
         Run a command once for each worker and wait until all have ended.
 
         Each process finds in its environment what torchrun would put there: RANK, LOCAL_RANK, WORLD_SIZE,
-        LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
+        LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT; and it runs in this working directory, from which the paths in
+        a configuration may count.
+
+        While it waits, Ctrl-C raises `KeyboardInterrupt` here and SIGTERM `SystemExit`. Either is to be passed on, as
+        one SIGTERM to each process, which then saves and ends; processes in a session of their own get no second one
+        from the terminal.
 
         Args:
             command: a program and its arguments; needs no file of this machine but the Python installation.
@@ -42,7 +47,8 @@ class Exporter(Protocol):
         Write the run's first model.
 
         Args:
-            run: its task, its models in evaluation mode, and the configuration they were made from.
+            run: its task, its models in evaluation mode, the configuration they were made from, and the folder that
+                the task keeps its files in.
             output: a file or folder that does not exist yet; its parent does.
 
         Raises:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqtrain_text.files import iter_lines
 
-
-def guess_misalignment(longer: Path, shorter: Path) -> int:
+def guess_misalignment(longer: Iterable[str], shorter: Iterable[str]) -> int:
     """
-    Guess the line of the longer file, from 1, at which its surplus lines stand.
+    Guess the line of the longer text, from 1, at which its surplus lines stand.
 
     Translations have similar lengths. With the surplus at line p, lines before p match those of the same number and
     lines behind it those shifted by the surplus; the p with the best match of lengths is returned. One gap is
@@ -27,8 +25,8 @@ def guess_misalignment(longer: Path, shorter: Path) -> int:
     return int(np.argmin(before + behind)) + 1
 
 
-def _log_lengths(path: Path) -> NDArray[np.float64]:
+def _log_lengths(lines: Iterable[str]) -> NDArray[np.float64]:
     """Return the logarithm of each line's length, less their median."""
-    lengths = np.fromiter(map(len, iter_lines(path)), np.int64)
+    lengths = np.fromiter(map(len, lines), np.int64)
     logarithms = np.log1p(lengths)
     return logarithms - (np.median(logarithms) if len(logarithms) else 0.0)

@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqtrain.api import DataError, Rows, Tokenizer
-from seqtrain_text.files import iter_lines
 from seqtrain_text.padded import ranges
+from seqtrain_text.readers import Lines, TextReader
 
 BLOCK_LINES = 10_000  # held in memory at a time
 
@@ -38,14 +38,25 @@ class Column:
     One of several text files that agree line by line.
 
     Args:
-        path: the file, plain or `.gz`.
+        path: the file.
         tokenizer: what turns its lines into ids.
         name: how messages call it, such as "source".
+        reader: what takes the lines out of the file; another one than `Lines` may make a "line" of something else.
     """
 
     path: Path
     tokenizer: Tokenizer
     name: str
+    reader: TextReader = field(default_factory=Lines)
+
+    def lines(self) -> Iterator[str]:
+        """Read the file from its beginning."""
+        return self.reader(self.path)
+
+    def place(self, number: int) -> str:
+        """Say where line `number`, from 1, is: `train.en:17`, or `train.json, text 17`."""
+        unit = self.reader.unit
+        return f"{self.path}:{number}" if unit == "line" else f"{self.path}, {unit} {number}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +135,8 @@ def binarise(
             meta.lines += len(keep)
             meta.rows += int(keep.sum())
             progress(meta.lines, num_lines)
+    if meta.lines != num_lines:
+        raise _changed(columns)
     _refuse_if_nothing_is_left(columns, meta, policy)
     (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1), encoding="utf-8")
     for path in folder.iterdir():
@@ -179,11 +192,15 @@ def _dtype_for(vocab_size: int) -> str:
 
 def _blocks(columns: Sequence[Column]) -> Iterator[list[list[str]]]:
     """Yield the next lines of every column."""
-    readers = [iter_lines(column.path) for column in columns]
+    readers = [column.lines() for column in columns]
     while (block := [list(islice(reader, BLOCK_LINES)) for reader in readers])[0]:
         if len({len(lines) for lines in block}) > 1:
-            raise DataError(f"{columns[0].path} or a file beside it changed while it was read. Start again.")
+            raise _changed(columns)
         yield block
+
+
+def _changed(columns: Sequence[Column]) -> DataError:
+    return DataError(f"{columns[0].path} or a file beside it changed while it was read. Start again.")
 
 
 def _rows_to_keep(
@@ -199,7 +216,7 @@ def _rows_to_keep(
             counts.empty += len(empty)
             if policy.empty == "error":
                 raise DataError(
-                    f"{column.path}:{counts.first_empty}: the line is empty. "
+                    f"{column.place(counts.first_empty)}: the {column.reader.unit} is empty. "
                     "Fill or remove it (in every language), or set task.empty_lines=skip."
                 )
         if len(too_long):
@@ -207,9 +224,9 @@ def _rows_to_keep(
             counts.too_long += len(too_long)
             if policy.too_long == "error":
                 raise DataError(
-                    f"{column.path}:{counts.first_too_long}: the line has {lengths[too_long[0]] + 1} tokens, its end "
-                    f"included; at most {policy.max_length} are allowed. Raise task.max_length, or set "
-                    "task.too_long=skip or truncate."
+                    f"{column.place(counts.first_too_long)}: the {column.reader.unit} has "
+                    f"{lengths[too_long[0]] + 1} tokens, its end included; at most {policy.max_length} are allowed. "
+                    "Raise task.max_length, or set task.too_long=skip or truncate."
                 )
         if policy.empty == "skip":
             keep[empty] = False
@@ -236,10 +253,13 @@ def _finished_rows(
 def _refuse_if_nothing_is_left(columns: Sequence[Column], meta: StoreMeta, policy: LinePolicy) -> None:
     for column, counts in zip(columns, meta.columns, strict=True):
         if counts.empty == meta.lines:
-            raise DataError(f"All {meta.lines} lines of {column.path} are empty. Check that it is the right file.")
+            raise DataError(
+                f"All {meta.lines} {column.reader.unit}s of {column.path} are empty. Check that it is the right file."
+            )
     if meta.rows == 0:
         found = "; ".join(
             f"{column.path}: {counts.empty} empty, {counts.too_long} above {policy.max_length} tokens"
             for column, counts in zip(columns, meta.columns, strict=True)
         )
-        raise DataError(f"None of {meta.lines} lines is left ({found}). Raise task.max_length, or check the files.")
+        unit = columns[0].reader.unit
+        raise DataError(f"None of {meta.lines} {unit}s is left ({found}). Raise task.max_length, or check the files.")

@@ -25,26 +25,27 @@ class TextScan:
 
     Args:
         sha256: hash of the uncompressed content, in hexadecimal.
-        num_lines: lines, a last one without line end included.
+        count: lines, a last one without line end included; or texts, where a text is no line.
     """
 
     sha256: str
-    num_lines: int
+    count: int
 
 
-def find_text(prefix: str, suffix: str) -> Path:
+def find_text(prefix: str, suffix: str, *, packed: bool = True) -> Path:
     """
-    Find `PREFIX.SUFFIX` or `PREFIX.SUFFIX.gz`; the plain one where there are both.
+    Find `PREFIX.SUFFIX` or, where packed files are wanted too, `PREFIX.SUFFIX.gz`; the plain one where there are both.
 
     Raises:
         DataError: neither is there.
     """
     plain = Path(f"{prefix}.{suffix}").expanduser()
-    packed = plain.with_name(plain.name + ".gz")
-    for path in (plain, packed):
+    gz = plain.with_name(plain.name + ".gz")
+    for path in (plain, gz) if packed else (plain,):
         if path.is_file():
             return path
-    raise DataError(f"No text file {plain} or {packed.name} beside it. {_what_is_there(plain)}")
+    tried = f"{plain} or {gz.name} beside it" if packed else plain
+    raise DataError(f"No text file {tried}. {_what_is_there(plain)}")
 
 
 def _what_is_there(path: Path) -> str:
@@ -105,7 +106,7 @@ def content_hash(path: Path) -> str:
 
 def count_lines(path: Path) -> int:
     """Count a file's lines, a last one without line end included."""
-    return scan_text(path).num_lines
+    return scan_text(path).count
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What seqtrain-text offers: tokenizers."""
+"""What seqtrain-text offers: tokenizers, and a reader of text files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqtrain.plugin import Component, hookimpl
 
 @hookimpl
 def seqtrain_components() -> Iterator[Component]:
-    """Offer the tokenizers."""
+    """Offer the tokenizers and the reader."""
     for name, ref, config, summary in (
         ("bpe", "sentence_piece:bpe", "SentencePieceConfig", "Byte-pair encoding by sentencepiece"),
         ("unigram", "sentence_piece:unigram", "SentencePieceConfig", "Unigram pieces by sentencepiece"),
@@ -25,3 +25,9 @@ def seqtrain_components() -> Iterator[Component]:
             config=f"seqtrain_text.config:{config}",
             summary=summary,
         )
+    yield Component(
+        kind="reader",
+        name="lines",
+        ref="seqtrain_text.readers:Lines",
+        summary="A text is a line of a UTF-8 file, plain or .gz",
+    )

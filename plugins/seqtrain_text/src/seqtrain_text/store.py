@@ -7,7 +7,7 @@ import logging
 import mmap
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from seqtrain.api import DataError
 from seqtrain_text.alignment import guess_misalignment
 from seqtrain_text.binarise import Column, ColumnCounts, LinePolicy, Progress, StoreMeta, binarise, read_meta
-from seqtrain_text.files import TextScan, scan_text
+from seqtrain_text.files import TextScan
 from seqtrain_text.padded import ranges
 from seqtrain_text.tokenizer import digest
 
@@ -56,18 +56,18 @@ def build_stores(
         DataError: a file cannot be read or is not as the policy wants it, the numbers of lines differ, or the cache
             cannot be written.
     """
-    scans = [scan_text(column.path) for column in columns]
+    scans = [column.reader.scan(column.path) for column in columns]
     _check_line_counts(columns, scans)
     contents = [(scan.sha256, column.tokenizer.fingerprint) for scan, column in zip(scans, columns, strict=True)]
     key = digest(json.dumps([FORMAT, astuple(policy), contents]).encode())
     folder = cache / f"text-{key[:32]}"
     meta = _read_sound_meta(folder)
     if meta is None:
-        _build(columns, policy, folder, num_lines=scans[0].num_lines, progress=progress or _log_progress())
+        _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or _log_progress())
         meta = read_meta(folder)
     _report(columns, policy, meta)
     return [
-        TokenStore(folder, index, meta, path=column.path, fingerprint=digest(f"{key} {index}".encode()))
+        TokenStore(folder, index, meta, place=column.place, fingerprint=digest(f"{key} {index}".encode()))
         for index, column in enumerate(columns)
     ]
 
@@ -80,12 +80,14 @@ class TokenStore:
         folder: where the files are; see `binarise`.
         column: which of its columns this is.
         meta: what is known of the folder.
-        path: the text file that the rows come from, for messages.
+        place: says where in a text file a line is, for messages.
         fingerprint: a hash that equal rows share.
     """
 
-    def __init__(self, folder: Path, column: int, meta: StoreMeta, *, path: Path, fingerprint: str) -> None:
-        self.path = path
+    def __init__(
+        self, folder: Path, column: int, meta: StoreMeta, *, place: Callable[[int], str], fingerprint: str
+    ) -> None:
+        self._place = place
         self.fingerprint = fingerprint
         self.counts: ColumnCounts = meta.columns[column]
         self._maps: list[mmap.mmap] = []
@@ -132,7 +134,7 @@ class TokenStore:
 
     def describe(self, index: int) -> str:
         """Return a row's file and line, such as `train.en:17`."""
-        return f"{self.path}:{self.line_number(index)}"
+        return self._place(self.line_number(index))
 
     def release(self) -> None:
         """Let go of the files' pages; they are read again when needed. The process does not grow with the files."""
@@ -151,17 +153,19 @@ class TokenStore:
 def _check_line_counts(columns: Sequence[Column], scans: Sequence[TextScan]) -> None:
     """Refuse files that are empty or have different numbers of lines."""
     for column, scan in zip(columns, scans, strict=True):
-        if scan.num_lines == 0:
-            raise DataError(f"{column.path} is empty. Check that it is the right file.")
-        if scan.num_lines != scans[0].num_lines:
-            longer, shorter = sorted(
-                [(scans[0].num_lines, columns[0].path), (scan.num_lines, column.path)], key=lambda each: -each[0]
-            )
-            guess = guess_misalignment(longer[1], shorter[1])
+        if scan.count == 0:
             raise DataError(
-                f"{longer[1]} has {longer[0]} lines but {shorter[1]} has {shorter[0]}; line N of one must be the "
-                f"translation of line N of the other. Judging by line lengths, which is a guess, they part at line "
-                f"{guess}. Look at both files there, and add or remove lines until they agree."
+                f"{column.path} is empty: it has no {column.reader.unit}s. Check that it is the right file."
+            )
+        if scan.count != scans[0].count:
+            pair = [(scans[0].count, columns[0]), (scan.count, column)]
+            (most, longer), (least, shorter) = sorted(pair, key=lambda each: -each[0])
+            guess = guess_misalignment(longer.lines(), shorter.lines())
+            unit = column.reader.unit
+            raise DataError(
+                f"{longer.path} has {most} {unit}s but {shorter.path} has {least}; {unit} N of one must be the "
+                f"translation of {unit} N of the other. Judging by their lengths, which is a guess, they part at "
+                f"{unit} {guess}. Look at both files there, and add or remove {unit}s until they agree."
             )
 
 
@@ -178,7 +182,9 @@ def _read_sound_meta(folder: Path) -> StoreMeta | None:
 
 def _build(columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress) -> None:
     """Make a folder under another name, then give it its own."""
-    logger.info("Binarising %d lines of %s", num_lines, ", ".join(str(column.path) for column in columns))
+    logger.info(
+        "Binarising %d %ss of %s", num_lines, columns[0].reader.unit, ", ".join(str(column.path) for column in columns)
+    )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as temporary:
@@ -227,15 +233,19 @@ def _report(columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta) -> N
             done = {"skip": "left out", "truncate": "cut off"}[policy.too_long]
             _warn(column, counts.too_long, what, counts.first_too_long, done)
         logger.info(
-            "%s %s: %d of %d lines, %d tokens, %.2f %% unknown",
+            "%s %s: %d of %d %ss, %d tokens, %.2f %% unknown",
             column.name,
             column.path,
             meta.rows,
             meta.lines,
+            column.reader.unit,
             counts.tokens,
             100 * counts.unknown / counts.tokens,
         )
 
 
 def _warn(column: Column, count: int, what: str, first_line: int, done: str) -> None:
-    logger.warning("%d lines of %s are %s (the first: line %d) and were %s", count, column.path, what, first_line, done)
+    unit = column.reader.unit
+    logger.warning(
+        "%d %ss of %s are %s (the first: %s %d) and were %s", count, unit, column.path, what, unit, first_line, done
+    )

@@ -32,14 +32,13 @@ def char(config: CharConfig) -> Symbols:
 
 def whitespace(config: WhitespaceConfig) -> Symbols:
     """Make a tokenizer of what stands between spaces; decoding puts one space between any two, less the joiner."""
-    joiner = config.joiner
+    return Symbols(config, split=split_at_spaces, join=lambda tokens: undo_joiner(" ".join(tokens), config.joiner))
 
-    def join(tokens: Sequence[str]) -> str:
-        text = " ".join(tokens)
-        # A part that ends the line has lost the joiner's space.
-        return (text + " ").replace(joiner, "").rstrip(" ") if joiner else text
 
-    return Symbols(config, split=split_at_spaces, join=join)
+def undo_joiner(text: str, joiner: str | None) -> str:
+    """Remove what was put between the parts of a word, such as "@@ "; None: nothing was."""
+    # A part that ends the text has lost the joiner's space.
+    return f"{text} ".replace(joiner, "").rstrip(" ") if joiner else text
 
 
 def split_at_spaces(line: str) -> list[str]:

@@ -1,0 +1,120 @@
+"""What a worker is told: references and plain values, as text on its command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from seqtrain.config.dump import to_yaml
+from seqtrain.config.problems import Problems
+from seqtrain.config.reader import read_yaml
+from seqtrain.config.resolve import resolve
+from seqtrain.errors import PluginError, UsageError
+from seqtrain.host.registry import Registry
+from seqtrain.run_start import RunRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSpec:
+    """
+    What a worker is to do.
+
+    Args:
+        config: the resolved configuration as YAML; how the run is launched is left out, so that no later use of the
+            run needs the launcher.
+        run_dir: an absolute path.
+        fresh, accept_changes, command, verbose: see `RunRequest`.
+        plugins: the usable plugins of who started the worker: distribution and version by id.
+        switches: which plugins the user has switched off, as variables of the environment.
+    """
+
+    config: str
+    run_dir: str
+    fresh: bool
+    accept_changes: bool
+    command: Sequence[str]
+    verbose: bool
+    plugins: Mapping[str, Sequence[str | None]]
+    switches: Mapping[str, str]
+
+    @classmethod
+    def of(cls, request: RunRequest, registry: Registry) -> WorkerSpec:
+        """Describe a request, to be carried out where the same plugins are installed."""
+        here = replace(request.config, distributed=replace(request.config.distributed, launcher=None))
+        return cls(
+            config=to_yaml(here),
+            run_dir=str(request.run_dir.expanduser().absolute()),
+            fresh=request.fresh,
+            accept_changes=request.accept_changes,
+            command=list(request.command),
+            verbose=request.verbose,
+            plugins=_plugin_set(registry),
+            switches=registry.switches.to_environment(),
+        )
+
+    @classmethod
+    def read(cls, text: str) -> WorkerSpec:
+        """
+        Read the argument that `command_line` wrote.
+
+        Raises:
+            UsageError: it is something else.
+        """
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise UsageError(
+                f"This is not what `seqtrain train` tells a worker: {text[:80]!r}. Workers are started by a launcher; "
+                "see distributed.launcher."
+            ) from error
+
+    def command_line(self) -> list[str]:
+        """Return the command that starts a worker."""
+        return [sys.executable, "-m", "seqtrain.worker", json.dumps(asdict(self))]
+
+    def request(self, registry: Registry) -> RunRequest:
+        """
+        Return what is to be run.
+
+        Raises:
+            PluginError: other plugins are installed here than where the run was started.
+            ConfigError: the configuration does not fit the plugins.
+        """
+        self._check_plugins(registry)
+        problems = Problems()
+        settings = read_yaml(self.config, "the configuration of the run", problems)
+        problems.raise_any()
+        return RunRequest(
+            config=resolve(registry, settings=settings).config,
+            run_dir=Path(self.run_dir),
+            fresh=self.fresh,
+            accept_changes=self.accept_changes,
+            command=self.command,
+            verbose=self.verbose,
+        )
+
+    def _check_plugins(self, registry: Registry) -> None:
+        here, there = _plugin_set(registry), {name: list(each) for name, each in self.plugins.items()}
+        if here == there:
+            return
+        why_not_here = {plugin.id: plugin.state for plugin in registry.plugins}
+        listed = "\n".join(
+            f"  {name}: {_named(there.get(name))} there, {_named(here.get(name), why_not_here.get(name))} here"
+            for name in sorted({*here, *there})
+            if here.get(name) != there.get(name)
+        )
+        raise PluginError(
+            f"A worker has other plugins than the process that started the run:\n{listed}\n"
+            "Install the same distributions in the same versions everywhere, or let the launcher use that Python."
+        )
+
+
+def _plugin_set(registry: Registry) -> dict[str, list[str | None]]:
+    return {plugin.id: [plugin.distribution, plugin.version] for plugin in registry.plugins if plugin.usable}
+
+
+def _named(plugin: Sequence[str | None] | None, otherwise: str | None = None) -> str:
+    return otherwise or "none" if plugin is None else " ".join(part or "?" for part in plugin)
