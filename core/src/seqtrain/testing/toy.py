@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,7 +40,8 @@ class ToyDataset:
 
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         """Make a batch."""
-        return make_batch(self._form, [self._examples[index] for index in indices])
+        batch = make_batch(self._form, [self._examples[index] for index in indices])
+        return replace(batch, ids=torch.from_numpy(np.asarray(indices, np.int64)))
 
     def describe(self, index: int) -> str:
         """Name an example by its number."""

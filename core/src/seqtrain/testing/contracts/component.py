@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,9 +50,14 @@ class ComponentContract:
         return registry.get(self.kind, self.name)
 
     @pytest.fixture
-    def selection(self, registry: Registry) -> Selection:
+    def given(self) -> Mapping[str, Any]:
+        """The fields that are set: `settings`, and what only a fixture can know."""
+        return self.settings
+
+    @pytest.fixture
+    def selection(self, registry: Registry, given: Mapping[str, Any]) -> Selection:
         """The component with its settings."""
-        return resolve_component(registry, self.kind, self.name, self.settings)
+        return resolve_component(registry, self.kind, self.name, given)
 
     def build(self, registry: Registry, selection: Selection, **supplied: Any) -> Any:
         """Build the component as a run would."""
@@ -60,8 +66,7 @@ class ComponentContract:
     @property
     def setting_words(self) -> list[str]:
         """What selects the component in a run, as `key=value`."""
-        values = {"name": self.name, **self.settings}
-        return [f"{self.kind}.{key}={_word(value)}" for key, value in values.items()]
+        return words_of(self.kind, {"name": self.name, **self.settings})
 
     def test_its_record_is_valid(self, registered: Registered) -> None:
         """Kind, name and references are well formed, and a summary says in one line what it is."""
@@ -95,12 +100,12 @@ class ComponentContract:
         """In a configuration, `name` is the component's own."""
         assert "name" not in [each.name for each in dataclasses.fields(registered.load_config())]
 
-    def test_its_defaults_are_valid(self, registry: Registry, registered: Registered) -> None:
+    def test_its_defaults_are_valid(self, registry: Registry, registered: Registered, given: Mapping[str, Any]) -> None:
         """It can be used without settings, but for those that must be given; each default is within its range."""
         required = {row.key for row in describe(registered.load_config()) if row.default == REQUIRED}
-        given = {key: value for key, value in self.settings.items() if key in required}
+        least = {key: value for key, value in given.items() if key in required}
 
-        defaults = resolve_component(registry, self.kind, self.name, given)
+        defaults = resolve_component(registry, self.kind, self.name, least)
 
         assert from_text(registry, self.kind, self.name, to_text(defaults)) == defaults
 
@@ -116,7 +121,8 @@ class ComponentContract:
     def test_what_it_exports_is_documented(self, registered: Registered) -> None:
         """The class or function, its public methods, its config and their modules have docstrings."""
         exported = [registered.load(), registered.load_config()]
-        modules = [importlib.import_module(each.__module__) for each in exported if inspect.getmodule(each)]
+        references = [registered.component.ref, registered.component.config or ""]
+        modules = [importlib.import_module(each.partition(":")[0]) for each in references if each]
         bare = [_name_of(each) for each in [*modules, *_with_methods(exported)] if not inspect.getdoc(each)]
 
         assert bare == []
@@ -130,8 +136,14 @@ def heavy_imports(modules: tuple[str, ...]) -> str:
     return (ended.stdout + ended.stderr).strip()
 
 
+def words_of(section: str, values: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a section as `section.key=value`."""
+    return [f"{section}.{key}={_word(value)}" for key, value in values.items()]
+
+
 def _word(value: Any) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """Write a value as YAML; JSON is YAML, but for a text, which needs no quotes."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _with_methods(exported: list[Any]) -> Iterator[Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import pytest
 from seqtrain.config.option import Selection
 from seqtrain.host.registry import Registry
 from seqtrain.protocols import Launcher
+from seqtrain.signals import raise_on_sigterm
 from seqtrain.testing.contracts.component import ComponentContract
 
 PROMISED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -21,13 +26,24 @@ AWKWARD = ["two words", 'a "quoted" one', "it's", '{"a": [1, null]}', "", "$HOME
 
 # A worker: says who it is in a file, then does as its last argument says.
 _WORKER = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, signal, sys, time
 folder, *arguments, then = sys.argv[1:]
-mine = {name: os.environ.get(name) for name in PROMISED} | {"arguments": arguments}
+mine = {name: os.environ.get(name) for name in PROMISED} | {"arguments": arguments, "directory": os.getcwd()}
 (pathlib.Path(folder) / f"{os.environ.get('RANK')}-{os.getpid()}.json").write_text(json.dumps(mine))
 exec(then)
 """.replace("PROMISED", repr(PROMISED))
-_SURVIVE = "time.sleep(SECONDS); (pathlib.Path(folder) / f'survivor-{os.getpid()}').touch()"
+_SAVE_AND_END = """
+signals, rank = [], os.environ["RANK"]
+for each in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(each, lambda number, frame: signals.append(signal.Signals(number).name))
+(pathlib.Path(folder) / f"ready-{rank}").touch()
+deadline = time.monotonic() + 6
+while not signals and time.monotonic() < deadline:
+    time.sleep(0.02)
+time.sleep(0.3)
+(pathlib.Path(folder) / f"ended-{rank}").write_text(" ".join(signals))
+"""
+_SURVIVE = "time.sleep(6); (pathlib.Path(folder) / f'survivor-{os.getpid()}').touch()"
 
 
 class LauncherContract(ComponentContract):
@@ -109,11 +125,32 @@ class LauncherContract(ComponentContract):
 
     def test_a_failure_ends_the_others(self, launcher: Launcher, folder: Path) -> None:
         """A worker that waits for one that has failed would wait for ever."""
-        others = _SURVIVE.replace("SECONDS", "20")
-        code = self._launch(launcher, folder, 2, then=f"sys.exit(3) if os.environ['RANK'] == '1' else exec({others!r})")
+        code = self._launch(
+            launcher, folder, 2, then=f"sys.exit(3) if os.environ['RANK'] == '1' else exec({_SURVIVE!r})"
+        )
 
         assert code == 3
         assert sorted(folder.glob("survivor-*")) == []
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interruption_is_passed_on(self, launcher: Launcher, folder: Path, number: signal.Signals) -> None:
+        """Ctrl-C or SIGTERM here is one SIGTERM for each worker; the launch is over when they have ended."""
+        with suppress(KeyboardInterrupt, SystemExit), raise_on_sigterm(), signalled(number, folder, workers=2):
+            self._launch(launcher, folder, 2, then=_SAVE_AND_END)
+
+        assert {path.name: path.read_text() for path in folder.glob("ended-*")} == {
+            "ended-0": "SIGTERM",
+            "ended-1": "SIGTERM",
+        }
+
+    def test_workers_run_in_this_directory(
+        self, launcher: Launcher, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Paths in a configuration may count from it."""
+        monkeypatch.chdir(tmp_path)
+        self._launch(launcher, folder, 1)
+
+        assert [Path(each["directory"]).resolve() for each in reports(folder)] == [tmp_path.resolve()]
 
     def test_what_workers_say_can_be_read(
         self, launcher: Launcher, folder: Path, capfd: pytest.CaptureFixture[str]
@@ -125,8 +162,12 @@ class LauncherContract(ComponentContract):
 
         assert [line for line in ("out of 0", "out of 1", "err of 0", "err of 1") if line not in said] == []
 
-    def test_this_process_stays_as_it_is(self, launcher: Launcher, folder: Path) -> None:
+    def test_this_process_stays_as_it_is(
+        self, launcher: Launcher, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What workers are told is not left in the environment of the one who starts them."""
+        for name in PROMISED:
+            monkeypatch.delenv(name, raising=False)
         before = dict(os.environ)
         self._launch(launcher, folder, 2)
 
@@ -137,6 +178,28 @@ class LauncherContract(ComponentContract):
         codes = [self._launch(launcher, folder, 2, then=then) for then in ("sys.exit(4)", "", "")]
 
         assert codes == [4, 0, 0]
+
+
+@contextmanager
+def signalled(number: signal.Signals, folder: Path, *, workers: int) -> Iterator[None]:
+    """Send this process a signal as soon as all workers have said that they are ready."""
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.is_set() and len(list(folder.glob("ready-*"))) < workers:
+            time.sleep(0.02)
+        if not over.is_set():
+            os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    on_ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    sender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sender.join()
+        signal.signal(signal.SIGINT, on_ctrl_c)
 
 
 def reports(folder: Path) -> list[dict[str, Any]]:

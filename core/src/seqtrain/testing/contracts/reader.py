@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -67,10 +68,8 @@ class ReaderContract(ComponentContract):
         """Whoever stops after the first text leaves no file open."""
         texts = reader(example_file)
         next(texts)
-        open_before = _open_files()
-        del texts  # a warning of an open file would be an error
+        del texts
 
-        assert _open_files() <= open_before
         assert str(example_file) not in _open_files()
 
     def test_no_text_ends_its_line(self, reader: Reader, example_file: Path) -> None:
@@ -107,12 +106,10 @@ class ReaderContract(ComponentContract):
 
     def test_a_damaged_file_is_refused_by_line(self, reader: Reader, damaged_file: Path) -> None:
         """The error is a DataError that names the file and the number of the line."""
-        with pytest.raises(DataError, match=r"\d") as caught:
+        with pytest.raises(DataError, match=damaged_file.name) as caught:
             list(reader(damaged_file))
 
-        message = str(caught.value)
-        assert damaged_file.name in message
-        assert any(letter.isdigit() for letter in message.replace(str(damaged_file), ""))
+        assert re.search(r"\d", str(caught.value).replace(str(damaged_file), ""))
 
 
 def _open_files() -> set[str]:

@@ -39,7 +39,7 @@ class TrackerContract(TrainedComponentContract):
 
     def test_it_listens_to_metrics(self, tracker: object) -> None:
         """It implements seqtrain_metrics, and no hook that does not exist."""
-        assert "seqtrain_metrics" in [hook for hook, _ in read_hooks(tracker, self.name)]
+        assert "seqtrain_metrics" in [each.hook for each in read_hooks(tracker, self.name)]
 
     def test_making_it_writes_nothing(self, tracker: object, folder: Path) -> None:
         """Every process of a run makes one; only the one that has metrics may leave files."""
@@ -69,6 +69,6 @@ class TrackerContract(TrainedComponentContract):
 
 def _call(owner: object, hook: str, **arguments: Any) -> None:
     """Call an implementation itself, as a run would but without its patience."""
-    for name, implementation in read_hooks(owner, "tracker"):
-        if name == hook:
-            implementation.function(**{each: arguments[each] for each in implementation.argnames})
+    for each in read_hooks(owner, "tracker"):
+        if each.hook == hook:
+            each.function(**{name: arguments[name] for name in each.arguments})
