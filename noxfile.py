@@ -14,7 +14,7 @@ PROJECTS = [
     *sorted(path.name for path in ROOT.glob("seqtrain_*") if (path / "pyproject.toml").exists()),
 ]
 TORCH = "torch==2.13.0"  # what results are measured with
-LIGHT_TESTS = ["core/config/test_*.py", "core/test_cli_*.py", "core/test_host_*.py"]
+LIGHT_TESTS = ["core/config/test_*.py", "core/test_cli_*.py", "core/test_host_*.py", "core/test_public_surface.py"]
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
@@ -42,7 +42,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Check imports and types, then run every test and report how much of core they reach."""
-    session.install(TORCH, "hatchling", "pytest", "pytest-randomly", "hypothesis", "coverage>=7.10")
+    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-randomly", "hypothesis", "coverage>=7.10")
     session.install("mypy==2.4.1", "types-PyYAML", "import-linter")
     install_projects(session)
     if session.posargs:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import sysconfig
-import venv
+from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -17,46 +14,12 @@ PROJECTS = [
     ROOT / "core",
     *sorted(path.parent for glob in ("plugins/*", "seqtrain_*") for path in ROOT.glob(f"{glob}/pyproject.toml")),
 ]
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-OUR_OWN = ("seqtrain", "_seqtrain")  # the packages and what pip notes of them
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command and return what it writes to stdout; if it fails, so does the test, with all that it wrote."""
-    done = subprocess.run([*map(str, command)], cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"{' '.join(map(str, command))}\nexit code {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheels of all projects by package name, built as `pip install ./core` builds them."""
-    pytest.importorskip("hatchling", reason="hatchling builds the wheels, and is not installed here")
-    folder = tmp_path_factory.mktemp("wheels")
-    run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, *PROJECTS, cwd=folder)
-    return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
-
-
-@pytest.fixture(scope="session")
-def scripts(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    The scripts of an environment with these wheels alone; what they depend on is there by way of links.
-
-    So torch is on the disk once, and neither copies nor editable installs of our packages can be found from there.
-    """
-    folder = tmp_path_factory.mktemp("elsewhere")
-    links = folder / "links"
-    links.mkdir()
-    for each in Path(sysconfig.get_path("purelib")).iterdir():
-        if not each.name.startswith(OUR_OWN) and each.suffix != ".pth":
-            (links / each.name).symlink_to(each)
-    venv.create(folder / "venv", symlinks=True)
-    python = folder / "venv" / "bin" / "python"
-    library = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
-    Path(library.strip(), "links.pth").write_text(f"{links}\n", encoding="utf-8")
-    run(*PIP, "--python", python, "install", "--no-index", "--no-deps", *wheels.values(), cwd=folder)
-    return python.parent
+def scripts(make_environment: Callable[..., Path]) -> Path:
+    """The scripts of an environment with the wheels alone."""
+    return make_environment()
 
 
 def contents(wheel: Path) -> set[str]:
@@ -85,7 +48,9 @@ def test_a_wheel_holds_its_presets_and_recipes(package: str, folder: str, wheels
     assert any(name.startswith(f"{package}/{folder}/") and name.endswith(".yaml") for name in contents(wheels[package]))
 
 
-def test_every_plugin_works_from_its_wheel(scripts: Path, wheels: dict[str, Path], tmp_path: Path) -> None:
+def test_every_plugin_works_from_its_wheel(
+    run: Callable[..., str], scripts: Path, wheels: dict[str, Path], tmp_path: Path
+) -> None:
     """`seqtrain plugins list` finds all of them, none of them broken, and none in this repository."""
     listing = run(scripts / "seqtrain", "plugins", "list", cwd=tmp_path)
     rows = [line.split() for line in listing.splitlines()[1:]]
@@ -94,7 +59,7 @@ def test_every_plugin_works_from_its_wheel(scripts: Path, wheels: dict[str, Path
     assert str(ROOT) + os.sep not in listing
 
 
-def test_wheels_train_a_model_far_from_the_repository(scripts: Path, tmp_path: Path) -> None:
+def test_wheels_train_a_model_far_from_the_repository(run: Callable[..., str], scripts: Path, tmp_path: Path) -> None:
     """Two steps on the built-in corpus, from an unrelated folder; what they leave is whole, and can translate."""
     seqtrain = scripts / "seqtrain"
     small = ["trainer.max_steps=2", "model.embed_dim=16", "model.ffn_dim=32", "data.max_tokens=512"]

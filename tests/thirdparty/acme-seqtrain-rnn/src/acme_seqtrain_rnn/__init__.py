@@ -1,0 +1,1 @@
+"""A recurrent translation model, the focal loss and two tools for seqtrain."""
