@@ -174,6 +174,17 @@ def test_nobody_takes_the_id_of_core(zoo):
     assert states == {"seqtrain": "ok", "aaa": "conflict"}
 
 
+def test_nobody_takes_the_id_of_our_own_packages(zoo):
+    """Whatever its distribution is called, a stranger with that id is the one in conflict."""
+    zoo.install("optim", distribution="aaa")
+    zoo.install("optim", distribution="seqtrain-optim")
+
+    assert [(each.distribution, each.state) for each in zoo.discover().plugins] == [
+        ("seqtrain-optim", "ok"),
+        ("aaa", "conflict"),
+    ]
+
+
 def test_order_does_not_depend_on_the_order_of_installation(zoo):
     """It is that of distribution and id, so it is equal on all machines."""
     for name in ("b", "c", "a"):

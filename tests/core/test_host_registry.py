@@ -40,6 +40,21 @@ def test_an_ambiguous_name_is_refused_with_both_qualified_ones():
     assert message(TWO, "model", "rnn") == "2 plugins offer a model 'rnn': write 'acme/rnn' or 'other/rnn'."
 
 
+def test_what_a_recipe_means_by_a_name_is_ours_where_others_took_it():
+    """Runs of those who named nothing go on; a name that one plugin offers, and one that is not ours, stay as they are."""
+    ours = [plugin("transformer", "transformer"), plugin("core", "tensorboard", kind="tracker")]
+    taken = [plugin("acme", "transformer", "rnn"), plugin("acme2", "tensorboard", kind="tracker"), plugin("b", "rnn")]
+    registry = Registry([*ours, *taken])
+
+    assert registry.settled("model", "transformer/tiny") == "transformer/transformer/tiny"
+    assert registry.settled("tracker", "tensorboard") == "core/tensorboard"
+    assert registry.settled("model", "rnn") == "rnn"
+    assert Registry(ours).settled("model", "transformer/tiny") == "transformer/tiny"
+    assert (
+        Registry([ours[0], plugin("acme", "transformer", kind="task")]).settled("task", "transformer") == "transformer"
+    )
+
+
 def test_ambiguous_names_are_told():
     """All of them, or those of a kind."""
     rnn = "2 plugins offer a model 'rnn': write 'acme/rnn' or 'other/rnn'."

@@ -45,7 +45,7 @@ def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, prog
         f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)
     }
     trackers = {
-        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name)
+        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
         for each in registry.in_order(config.trackers)
     }
     owners = hook_owners(config, registry)

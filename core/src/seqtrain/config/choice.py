@@ -65,14 +65,14 @@ class Chooser:
             nodes: what each layer says in this section, lowest first.
             default: the name where no layer gives one.
         """
-        current = self._named(kind, Scalar(text=default, place="default")) if default is not None else None
+        current = self._settled(kind, Scalar(text=default, place="default")) if default is not None else None
         spoken: list[tuple[MapNode, _Named | None]] = []  # each layer with the component selected at that point
         if current is not None:
             spoken.append((MapNode(entries={}, place="default", recipe=True), current))
         for layer in maps(key, nodes, self.problems):
             name = layer.entries.get("name")
             if isinstance(name, Scalar):
-                current = self._named(kind, name)
+                current = self._settled(kind, name) if layer.recipe else self._named(kind, name)
             elif name is not None:
                 self.problems.add(layer.place_of("name"), f"{key}.name", f"expected the name of a {kind}")
             spoken.append((layer, current))
@@ -92,6 +92,9 @@ class Chooser:
     def identity(self, kind: str, text: str) -> str:
         """Return the qualified name, so that two ways to write a name meet; an unknown name as it is."""
         return self._named(kind, Scalar(text=text, place="")).identity
+
+    def _settled(self, kind: str, name: Scalar) -> _Named:
+        return self._named(kind, replace(name, text=self.registry.settled(kind, name.text)))
 
     def _named(self, kind: str, name: Scalar) -> _Named:
         try:

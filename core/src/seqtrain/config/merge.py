@@ -167,7 +167,8 @@ class Merger:
 
     def named(self, section_name: str, kind: str, nodes: Sequence[Node]) -> MapNode:
         """Merge a map from names of components to their fields."""
-        found = {self.chooser.identity(kind, name): [_naming(name, "default")] for name in MAP_DEFAULTS[section_name]}
+        defaults = [self.chooser.registry.settled(kind, name) for name in MAP_DEFAULTS[section_name]]
+        found = {self.chooser.identity(kind, name): [_naming(name, "default")] for name in defaults}
         place = "default"
         empty = (MapNode(entries={}, place=node.place) if is_null(node) else node for node in nodes)
         for layer in maps(section_name, list(empty), self.problems):

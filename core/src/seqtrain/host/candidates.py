@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, distributions
 
 from seqtrain.host.installed import Plugin
+from seqtrain.host.known import is_first_party
 from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
 
 GROUP_OF_ANY_MAJOR = ENTRY_POINT_GROUP.rstrip("0123456789")
@@ -35,10 +36,11 @@ class Candidate:
         return API_MAJOR if self.entry_point is None else self.entry_point.group.removeprefix(GROUP_OF_ANY_MAJOR)
 
     @property
-    def order(self) -> tuple[bool, str, str]:
-        """Core first, so that nobody takes its id; then by distribution and id."""
+    def order(self) -> tuple[bool, bool, str, str]:
+        """Core first and our own packages next, so that nobody takes their ids; then by distribution and id."""
         distribution = normalised(self.plugin.distribution or "")
-        return distribution != PROJECT, distribution, self.plugin.id
+        is_ours = is_first_party(distribution, self.plugin.id)
+        return distribution != PROJECT, not is_ours, distribution, self.plugin.id
 
 
 def find_candidates(entry_points: Iterable[EntryPoint] | None = None) -> list[Candidate]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from seqtrain.plugin import PROJECT
+
+BUILTIN = "core"  # the plugin that core itself is
+
 # Plugin id -> kind -> names. The distribution of plugin `text` is `seqtrain-text`, and so on.
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "translation": {"task": ("translation",)},
@@ -22,3 +26,8 @@ def first_party_plugin(kind: str, name: str) -> str | None:
         if name in kinds.get(kind, ()):
             return plugin_id
     return None
+
+
+def is_first_party(distribution: str, plugin_id: str) -> bool:
+    """Say whether a plugin is core or one of our packages, by its distribution's normalised name and its id."""
+    return distribution == PROJECT or (distribution == f"{PROJECT}-{plugin_id}" and plugin_id in FIRST_PARTY)

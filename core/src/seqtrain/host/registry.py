@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError
 from seqtrain.host.installed import Plugin
-from seqtrain.host.known import first_party_plugin
+from seqtrain.host.known import BUILTIN, first_party_plugin
 from seqtrain.host.registered import NoConfig, Preset, Registered
 from seqtrain.host.suggestion import did_you_mean
 from seqtrain.host.switches import Switches
@@ -79,6 +79,17 @@ class Registry:
     def is_ambiguous(self, registered: Registered) -> bool:
         """Say whether the short name of a component is refused because another plugin offers it, too."""
         return len(self._find(registered.component.kind, registered.component.name)) > 1
+
+    def settled(self, kind: str, text: str) -> str:
+        """
+        Return what a recipe or a default means by a name: the same, or our own component where others have that name.
+
+        What a user writes is never settled for them; but a plugin that takes a name of ours must not stop the runs
+        of those who named nothing.
+        """
+        short = text.partition("/")[0]
+        ours = f"{first_party_plugin(kind, short) or BUILTIN}/{short}"
+        return f"{ours}{text[len(short) :]}" if len(self._find(kind, short)) > 1 and self._find(kind, ours) else text
 
     def split(self, kind: str, text: str) -> tuple[Registered, str | None]:
         """
