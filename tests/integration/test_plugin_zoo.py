@@ -118,6 +118,13 @@ ANIMALS = {
     # Two plugins with one short name.
     "rival_a": Animal(offer("zoo_good", "contested"), "ok"),
     "rival_b": Animal(offer("zoo_good", "contested"), "ok"),
+    # Takes names that the translation task's recipe uses.
+    "greedy": Animal(
+        YIELD
+        + "    yield Component(kind='model', name='transformer', ref='zoo_good_code:make', summary='Not ours')\n"
+        + "    yield Component(kind='lr_scheduler', name='inverse_sqrt', ref='zoo_good_code:make', summary='Not ours')\n",
+        "ok",
+    ),
     # What shows only when a run uses it.
     "nowhere": Animal(offer("zoo_nowhere_at_all", "nowhere_loss"), "ok"),
     "needs_extra": Animal(offer("zoo_needs_extra", "extra_loss"), "ok", code="import zoo_extra_that_is_not_there\n"),
@@ -233,8 +240,9 @@ def test_the_table_has_a_line_for_everything_that_is_wrong(zoo):
     for plugin_id, animal in ANIMALS.items():
         found = [line for line in remarks if line.startswith(f"! {plugin_id}: ") and animal.note in line]
         assert [animal.remedy in line for line in found] == ([True] if animal.note else []), plugin_id
-    assert "! 2 plugins offer a criterion 'contested': write 'rival_a/contested' or 'rival_b/contested'." in remarks
-    assert len(remarks) == sum(1 for animal in ANIMALS.values() if animal.note) + 1
+    for kind, name, one, other in AMBIGUOUS:
+        assert f"! 2 plugins offer a {kind} '{name}': write '{one}/{name}' or '{other}/{name}'." in remarks
+    assert len(remarks) == sum(1 for animal in ANIMALS.values() if animal.note) + len(AMBIGUOUS)
 
 
 def test_a_distribution_whose_metadata_cannot_be_read_is_listed(tmp_path, cli_process):
@@ -283,6 +291,11 @@ def test_everything_else_goes_on_working(zoo, workshop, criterion):
     assert "exits" not in environment["plugins"]
 
 
+AMBIGUOUS = (
+    ("criterion", "contested", "rival_a", "rival_b"),
+    ("model", "transformer", "transformer", "greedy"),
+    ("lr_scheduler", "inverse_sqrt", "optim", "greedy"),
+)
 USES_A_BAD_ONE = {
     # What is found out before torch is imported: words of the command line -> what the error says.
     "old_api/x": ("old_api", "incompatible: made for plugin API 0"),
