@@ -28,10 +28,10 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.standalone import from_text, resolve_component, to_text
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.candidates import API_MAJOR
+from seqtrain.host.offer import SUMMARY_LIMIT
 from seqtrain.host.registered import Registered
 from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
 
-_SUMMARY_LIMIT = 72  # characters; a terminal's width less the name beside it
 _ID = re.compile(r"[a-z][a-z0-9_-]*")
 _LOWER, _UPPER = {">", ">=", "~=", "=="}, {"<", "<=", "~=", "=="}
 
@@ -86,7 +86,7 @@ def records_are_right(subject: Subject) -> Iterator[str]:
         summary = each.component.summary
         if not summary.strip():
             yield f"{_where(each)} has no summary"
-        elif len(summary) > _SUMMARY_LIMIT or "\n" in summary:
+        elif len(summary) > SUMMARY_LIMIT or "\n" in summary:
             yield f"{_where(each)} has a summary of {len(summary)} characters: {summary!r}"
 
 
@@ -225,7 +225,7 @@ RULES = (
     Rule("P05", "listing it imports nothing heavy", is_listed_fast,
          remedy="import that in the module of the component, and name the component by a string"),
     Rule("P06", "every record is right, with a summary", records_are_right,
-         remedy=f"mend the record; a summary is one line of at most {_SUMMARY_LIMIT} characters"),
+         remedy=f"mend the record; a summary is one line of at most {SUMMARY_LIMIT} characters"),
     Rule("P07", "what it offers can be loaded", references_lead_somewhere,
          remedy="mend `ref` in the record, or the module that it names"),
     Rule("P08", "settings are frozen, keyword-only dataclasses", settings_are_frozen_dataclasses,

@@ -13,6 +13,7 @@ from seqtrain.host.hook_check import read_hooks
 from seqtrain.host.installed import BadRecord
 from seqtrain.plugin import KINDS, Component
 
+SUMMARY_LIMIT = 72  # characters; a terminal's width less the name beside it
 _HOOK = "seqtrain_components"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _OBJECT = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")

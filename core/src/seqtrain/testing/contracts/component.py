@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import inspect
 import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, ClassVar
 
 import pytest
 
+from seqtrain.authoring.documentation import undocumented
+from seqtrain.authoring.probe import heavy_imports
 from seqtrain.build import build_component
 from seqtrain.config.help import REQUIRED, describe
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import from_text, resolve_component, to_text
-from seqtrain.host.offer import check_component
+from seqtrain.host.offer import SUMMARY_LIMIT, check_component
 from seqtrain.host.registered import Registered
 from seqtrain.host.registry import Registry
 from seqtrain.testing.host import TestHost
-
-SUMMARY_LIMIT = 72  # characters; a terminal's width less the name beside it
-HEAVY = ("torch", "numpy", "omegaconf", "tensorboard", "safetensors", "transformers")
 
 
 class ComponentContract:
@@ -81,7 +77,7 @@ class ComponentContract:
         if registered.plugin.entry_point:
             modules.append(registered.plugin.entry_point.partition(":")[0])
 
-        assert not modules or heavy_imports(tuple(modules)) == ""
+        assert _heavy_imports(tuple(modules)) == {}
 
     def test_its_config_is_a_frozen_dataclass(self, registered: Registered) -> None:
         """Settings cannot be changed by accident, and are given by name."""
@@ -120,20 +116,16 @@ class ComponentContract:
 
     def test_what_it_exports_is_documented(self, registered: Registered) -> None:
         """The class or function, its public methods, its config and their modules have docstrings."""
-        exported = [registered.load(), registered.load_config()]
         references = [registered.component.ref, registered.component.config or ""]
         modules = [importlib.import_module(each.partition(":")[0]) for each in references if each]
-        bare = [_name_of(each) for each in [*modules, *_with_methods(exported)] if not inspect.getdoc(each)]
+        exported = [*modules, registered.load(), registered.load_config()]
 
-        assert bare == []
+        assert [name for each in exported for name in undocumented(each)] == []
 
 
 @lru_cache
-def heavy_imports(modules: tuple[str, ...]) -> str:
-    """Return what of `HEAVY` a fresh process imports with these modules, or its error; empty if nothing."""
-    code = f"import sys, {', '.join(modules)}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    return (ended.stdout + ended.stderr).strip()
+def _heavy_imports(modules: tuple[str, ...]) -> Mapping[str, str]:
+    return heavy_imports(modules)  # the tests of a plugin ask about the same modules again and again
 
 
 def words_of(section: str, values: Mapping[str, Any]) -> list[str]:
@@ -144,19 +136,3 @@ def words_of(section: str, values: Mapping[str, Any]) -> list[str]:
 def _word(value: Any) -> str:
     """Write a value as YAML; JSON is YAML, but for a text, which needs no quotes."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _with_methods(exported: list[Any]) -> Iterator[Any]:
-    for each in exported:
-        yield each
-        if inspect.isclass(each):
-            yield from (
-                value
-                for name, value in vars(each).items()
-                if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
-            )
-
-
-def _name_of(each: Any) -> str:
-    named: Any = each.fget if isinstance(each, property) else each
-    return str(named.__name__ if inspect.ismodule(named) else named.__qualname__)
