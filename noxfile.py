@@ -42,7 +42,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Check imports and types, then run every test and report how much of core they reach."""
-    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-randomly", "hypothesis", "coverage>=7.10")
+    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-randomly", "pytest-xdist", "hypothesis", "coverage>=7.10")
     session.install("mypy==2.4.1", "types-PyYAML", "import-linter")
     install_projects(session)
     if session.posargs:
@@ -51,7 +51,8 @@ def tests(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache")
     session.run("mypy", *(f"{project}/src" for project in PROJECTS))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "--durations=15")
+    # A module's or a class's tests stay together, as they share what is costly to make.
+    session.run("coverage", "run", "-m", "pytest", "--numprocesses=auto", "--dist=loadscope", "--durations=15")
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--skip-covered")
 
