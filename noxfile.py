@@ -42,8 +42,8 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Check imports and types, then run every test and report how much of core they reach."""
-    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-randomly", "pytest-xdist", "hypothesis", "coverage>=7.10")
-    session.install("mypy==2.4.1", "types-PyYAML", "import-linter")
+    session.install(TORCH, "hatchling", "editables", "mypy==2.4.1", "types-PyYAML", "import-linter")
+    session.install("pytest", "pytest-randomly", "pytest-xdist", "hypothesis", "coverage>=7.10")
     install_projects(session)
     if session.posargs:
         session.run("python", "-m", "pytest", *session.posargs)
