@@ -90,7 +90,9 @@ def test_a_truncated_gzip_file_is_refused(tmp_path):
         list(iter_lines(path))
 
 
-@pytest.mark.parametrize("content", [b"plain text\n", gzip.compress(b"x" * 5000)[:12] + b"\xff" * 40])
+@pytest.mark.parametrize(
+    "content", [b"plain text\n", gzip.compress(b"x" * 5000)[:12] + b"\xff" * 40], ids=["plain text", "damaged"]
+)
 def test_what_is_not_gzip_is_refused(tmp_path, content):
     """A file of another kind, or with damage inside, is an error too."""
     path = tmp_path / "x.gz"
