@@ -68,13 +68,14 @@ class RunMaker:
         return resolve(self._registry, task="toy/toy", overrides=overrides).config
 
 
-def digest_in_worker(settings: tuple[str, ...], folder: str) -> str:
+def digest_in_worker(settings: tuple[str, ...], folder: str, threads: int) -> str:
     """
     Train two updates in this process with what is installed, and return a hash of all state.
 
-    For a process that was spawned: it gets names and settings, and finds the components by itself.
+    For a process that was spawned: it gets names and settings, and finds the components by itself. With another number
+    of threads sums are formed in another order.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     registry = TestHost.with_everything_installed().registry
     return digest(saved_state(RunMaker(registry, Path(folder))(*settings, steps=2)))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 import pytest
+import torch
 
 from seqtrain.batch import Batch
 from seqtrain.host.registered import Registered
@@ -50,7 +51,8 @@ class TrainedComponentContract(ComponentContract):
         """A process that was started from nothing finds it by name, and trains the same."""
         if registered.plugin.id == INLINE:
             pytest.skip("it is registered by this test alone")
-        elsewhere = spawned_worker.submit(digest_in_worker, tuple(run_settings), str(tmp_path / "worker"))
+        asked = (tuple(run_settings), str(tmp_path / "worker"), torch.get_num_threads())
+        elsewhere = spawned_worker.submit(digest_in_worker, *asked)
 
         assert digest(saved_state(make_run(*run_settings, steps=2))) == elsewhere.result()
 
