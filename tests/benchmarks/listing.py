@@ -25,16 +25,17 @@ WATCHED = ("torch", "numpy", "omegaconf", "tensorboard", "rich", "yaml")
 
 
 def main(count: int) -> None:
-    """Measure with our own packages, then with `count` more."""
+    """Measure our own packages, and `count` more besides, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        python = make_environment(place / "venv")
-        bare = cpu_ms([python, "-c", "pass"])
+        ours, more = make_environment(place / "ours"), make_environment(place / "more")
+        install(more, "--no-deps", *generated(more, place, count))
+        listing = ["-m", "seqtrain", "plugins", "list"]
+        bare, few, many = in_turns([ours, "-c", "pass"], [ours, *listing], [more, *listing])
         print(f"python -c pass                    {bare:6.1f} ms of CPU time")
-        before = report(python, "our own packages", bare)
-        install(python, "--no-deps", *generated(python, place, count))
-        after = report(python, f"{count} generated plugins besides", bare)
-        print(f"a plugin more costs               {(after - before) / count:6.2f} ms")
+        report(ours, "our own packages", few, bare)
+        report(more, f"{count} generated plugins besides", many, bare)
+        print(f"a plugin more costs               {(many - few) / count:6.2f} ms")
 
 
 def make_environment(path: Path) -> str:
@@ -74,29 +75,30 @@ def generated(python: str, place: Path, count: int) -> list[str]:
     return [str(place / name) for name in names]
 
 
-def report(python: str, what: str, bare: float) -> float:
-    """Print and return the time of a list."""
-    listed = cpu_ms([python, "-m", "seqtrain", "plugins", "list"])
+def report(python: str, what: str, listed: float, bare: float) -> None:
+    """Print the time of a list, and what was loaded for it."""
     code = (
         "import sys; from seqtrain.cli.main import main; main(['plugins', 'list']);"
-        f"print(len(sys.modules), *sorted({WATCHED!r} & sys.modules.keys()), file=sys.stderr)"
-    ).replace(repr(WATCHED), repr(set(WATCHED)))
+        f"print(len(sys.modules), *sorted({set(WATCHED)!r} & sys.modules.keys()), file=sys.stderr)"
+    )
     ended = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     rows, modules = len(ended.stdout.splitlines()) - 1, ended.stderr.split()
     loaded = ", ".join(modules[1:]) or "none"
     print(f"{what:<34}{listed:6.1f} ms = {listed / bare:4.1f} x; {rows} lines, {modules[0]} modules, heavy: {loaded}")
-    return listed
+
+
+def in_turns(*commands: list[str]) -> list[float]:
+    """Return the least CPU time of each command, in ms; what is above it is other work on the machine."""
+    times = [[cpu_ms(command) for command in commands] for _ in range(ROUNDS)]
+    return [min(of_one) for of_one in zip(*times)]
 
 
 def cpu_ms(command: list[str]) -> float:
-    """Return the least CPU time of a command; what is above it is other work on the machine."""
-    times = []
-    for _ in range(ROUNDS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return 1000 * min(times)
+    """Return the CPU time of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 if __name__ == "__main__":
