@@ -90,7 +90,7 @@ def report(python: str, what: str, listed: float, bare: float) -> None:
 def in_turns(*commands: list[str]) -> list[float]:
     """Return the least CPU time of each command, in ms; what is above it is other work on the machine."""
     times = [[cpu_ms(command) for command in commands] for _ in range(ROUNDS)]
-    return [min(of_one) for of_one in zip(*times)]
+    return [min(of_one) for of_one in zip(*times, strict=True)]
 
 
 def cpu_ms(command: list[str]) -> float:
