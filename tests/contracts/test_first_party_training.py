@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from seqtrain.host.discovery import discover
 from seqtrain.testing import contracts
 
@@ -21,6 +23,9 @@ SETTINGS = {  # where the defaults are too large for a test
         "ffn_dim": 32,
         "attention_heads": 2,
     },
+    "transformer/transformer_lm": {"layers": 2, "embed_dim": 16, "ffn_dim": 32, "attention_heads": 2},
+    "transformer/transformer_classifier": {"layers": 2, "embed_dim": 16, "ffn_dim": 32, "attention_heads": 2},
+    "optim/manual": {"factors": {"100": 0.5, "5000": 0.1}},  # it has no default
 }
 
 
@@ -78,6 +83,34 @@ class TestCrossEntropyOfLabels(contracts.CriterionContract):
 
     name = "criteria/cross_entropy"
     form = "classify"
+
+
+class TestCrossEntropyWithZLoss(contracts.CriterionContract):
+    """Cross entropy that keeps logits small."""
+
+    name = "criteria/cross_entropy"
+    settings: ClassVar = {"z_loss": 0.1}
+
+
+class TestRDropOfLabels(contracts.CriterionContract):
+    """R-Drop on labels."""
+
+    name = "criteria/rdrop"
+    form = "classify"
+
+
+class TestSentencePredictionWithWeights(contracts.CriterionContract):
+    """Labels that count unequally, smoothed."""
+
+    name = "criteria/sentence_prediction"
+    settings: ClassVar = {"class_weights": [1.0, 0.5, 3.0], "label_smoothing": 0.1}
+
+
+class TestAdamWThatSparesNorms(contracts.OptimizerContract):
+    """AdamW with two parameter groups."""
+
+    name = "optim/adamw"
+    settings: ClassVar = {"weight_decay": 0.5, "decay_norms_and_biases": False}
 
 
 class TestToyOptimizer(contracts.OptimizerContract):

@@ -147,6 +147,39 @@ class Mutant(ToyModel):
 """,
         "caught_by": {"test_incremental_decoding_equals_full_decoding"},
     },
+    "model: forgets the prompt": {
+        "contract": "ModelContract",
+        "members": "form = 'lm'",
+        "code": MODEL
+        + """
+class State:
+    '''The sum of what was read, (B, W, D).'''
+    def __init__(self, total):
+        self.total = total
+    def reorder(self, rows):
+        '''Move rows.'''
+        self.total = self.total.flatten(0, 1)[rows].view_as(self.total)
+    def keep(self, sentences):
+        '''Keep these.'''
+        self.total = self.total[sentences]
+class Mutant(ToyModel):
+    '''Sums what it has read, and when it decodes, leaves out what it was to read first.'''
+    def __init__(self, config, *, spec):
+        super().__init__(ToyModelConfig(), spec=spec)
+    def forward(self, tokens, features_only=False):
+        '''Return logits.'''
+        features = self.embedding(tokens).cumsum(1)
+        return features if features_only else self.output(features)
+    def start_decoding(self, net_input, *, beam):
+        '''Start with nothing.'''
+        return State(torch.zeros(len(net_input["tokens"]), beam, self.embedding.embedding_dim))
+    def decode_step(self, tokens, state, /):
+        '''Return logits.'''
+        state.total = state.total + self.embedding(tokens).view_as(state.total)
+        return self.output(state.total.flatten(0, 1)[:, None])
+""",
+        "caught_by": {"test_incremental_decoding_equals_full_decoding"},
+    },
     "model: features that are not those of the logits": {
         "contract": "ModelContract",
         "code": MODEL

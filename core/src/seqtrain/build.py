@@ -25,7 +25,7 @@ from seqtrain.evaluation import Evaluator
 from seqtrain.host.hooks import RunHooks
 from seqtrain.host.registry import Registered, Registry
 from seqtrain.progress_bar import ProgressBar
-from seqtrain.protocols import Criterion, ModelSpec, Stateful
+from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
 from seqtrain.reporting import Reporter
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
@@ -125,14 +125,15 @@ def build_parts(config: RunConfig, registry: Registry, task: Task, engine: Engin
     )
     evaluator = build_evaluator(config, registry, task, engine)
     model = build_model(config, registry, task.model_spec, engine)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     steps = total_steps(config, train_data)
     lr_scheduler = build_component(registry, config.lr_scheduler, total_steps=steps)
     return Parts(
         task=task,
         model=model,
         criterion=evaluator.criterion,
-        optimizer=Optimizer(build_component(registry, config.optimizer, parameters=trained), lr_scheduler),
+        optimizer=Optimizer(
+            build_component(registry, config.optimizer, parameters=ModelParameters(model)), lr_scheduler
+        ),
         lr_scheduler=lr_scheduler,
         engine=engine,
         train_data=train_data,

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from seqtrain.protocols.data import Dataset, DatasetPart
-from seqtrain.protocols.model import CountsUpdates, DecodingState, IncrementalModel, ModelSpec, OffersFeatures
+from seqtrain.protocols.model import (
+    CountsUpdates,
+    DecodingState,
+    IncrementalModel,
+    ModelSpec,
+    OffersAdaptiveSoftmax,
+    OffersFeatures,
+)
 from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
 from seqtrain.protocols.text import Metric, Reader, Rows, Tokenizer
 from seqtrain.protocols.training import (
@@ -11,6 +18,7 @@ from seqtrain.protocols.training import (
     Criterion,
     LoggingOutput,
     LRScheduler,
+    ModelParameters,
     Stateful,
     SuppliesWeights,
 )
@@ -30,7 +38,9 @@ __all__ = [
     "Launcher",
     "LoggingOutput",
     "Metric",
+    "ModelParameters",
     "ModelSpec",
+    "OffersAdaptiveSoftmax",
     "OffersFeatures",
     "Reader",
     "Rows",

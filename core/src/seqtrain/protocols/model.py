@@ -56,6 +56,21 @@ class OffersFeatures(Protocol):
         ...
 
 
+@runtime_checkable
+class OffersAdaptiveSoftmax(Protocol):
+    """
+    A model whose forward takes `features_only=True` and then returns (B, T, D), before an adaptive softmax.
+
+    Without `features_only` it returns that layer's `log_prob`, (B, T, V). Few criteria make use of the offer; to the
+    others these are logits like any other.
+    """
+
+    @property
+    def adaptive_softmax(self) -> nn.AdaptiveLogSoftmaxWithLoss:
+        """The layer that turns features into log-probabilities, or into those of given targets alone."""
+        ...
+
+
 class DecodingState(Protocol):
     """A model's memory while it decodes: encoder output and key-value cache, for B sentences of W rows each."""
 
@@ -73,7 +88,11 @@ class IncrementalModel(Protocol):
     """A model that can be asked for the next token without reading the whole prefix again."""
 
     def start_decoding(self, net_input: Mapping[str, Tensor], *, beam: int) -> DecodingState:
-        """Read the source (if any) and return a state with `beam` rows for each of the B sentences."""
+        """
+        Read the source, or the prompts, and return a state with `beam` rows for each of the B sentences.
+
+        Prompts are `tokens` (B, P) without their last, which is the first to be appended. P may be 0; none is padding.
+        """
         ...
 
     def decode_step(self, tokens: Tensor, state: Any, /) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -23,6 +23,21 @@ class Criterion(Protocol):
         The dict has at least "loss"; values may be tensors on the device (then detached), so that nothing waits.
         """
         ...
+
+
+class ModelParameters:
+    """
+    What an optimizer is given: the parameters of a model that are trained, in the model's order.
+
+    Most optimizers go through them and no more. One that treats some in another way can ask the model which these are.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._trained = [each for each in model.parameters() if each.requires_grad]
+
+    def __iter__(self) -> Iterator[nn.Parameter]:
+        return iter(self._trained)
 
 
 class BackwardOptimizer(Protocol):

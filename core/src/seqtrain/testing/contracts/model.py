@@ -129,22 +129,27 @@ class ModelContract(BatchContract):
         """Token by token, with rows reordered and sentences dropped, the logits are those of the whole prefix."""
         if not isinstance(model, IncrementalModel):
             pytest.skip("it does not decode incrementally")
-        decode_and_compare(model, data_form, batch, beam)
+        for prompt_length in (0, 2) if data_form == "lm" else (0,):
+            decode_and_compare(model, data_form, batch, beam, prompt_length)
 
 
 @torch.no_grad()
-def decode_and_compare(model: Any, form: samples.Form, batch: Batch, beam: int) -> None:
+def decode_and_compare(model: Any, form: samples.Form, batch: Batch, beam: int, prompt_length: int = 0) -> None:
     """
     Follow random prefixes through a model's cache and through its forward pass.
 
-    Half-way, rows change places within their sentences, and the first sentence is dropped.
+    Half-way, rows change places within their sentences, and the first sentence is dropped. A language model has
+    `prompt_length` tokens to read first.
     """
     rng = torch.Generator().manual_seed(1)
     sentences = len(batch)
     prefixes = torch.full((sentences * beam, 1), samples.BOS)
     net_input = dict(batch.net_input)
+    if form == "lm":
+        net_input["tokens"] = net_input["tokens"][:, :prompt_length]
+        prefixes = torch.cat([net_input["tokens"].repeat_interleave(beam, dim=0), prefixes], dim=1)
     state = model.start_decoding(net_input, beam=beam)
-    tokens = prefixes
+    tokens = prefixes[:, -1:]
     for step in range(6):
         logits = model.decode_step(tokens, state)[:, -1]
         _assert_close(_full_logits(model, form, net_input, prefixes, beam), logits)
