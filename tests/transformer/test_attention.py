@@ -123,3 +123,57 @@ def test_rows_of_a_sentence_read_its_keys_without_copies() -> None:
     repeated = module.keys_values(source.repeat_interleave(3, dim=0), keep.repeat_interleave(3, dim=0))
 
     torch.testing.assert_close(module(x, module.keys_values(source, keep)), module(x, repeated))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("mask", ["none", "padding", "causal", "each"])
+def test_grouped_heads_read_what_repeated_ones_would(monkeypatch: pytest.MonkeyPatch, fused: bool, mask: str) -> None:
+    """Six heads on two of keys and values give, with gradients, what they give on six of which three are alike."""
+    monkeypatch.setattr(attention, "SHORT", 0 if fused else 64)
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(3, 6, 5, 8, generator=generator, requires_grad=True)
+    keys, values = (torch.randn(3, 2, 5, 8, generator=generator, requires_grad=True) for _ in range(2))
+    keep = {
+        "none": None,
+        "causal": None,
+        "padding": (torch.arange(5) < torch.tensor([5, 4, 1])[:, None])[:, None, None],
+        "each": torch.rand(3, 1, 5, 5, generator=generator).tril() + torch.eye(5) > 0.4,
+    }[mask]
+    grouped = KeyValues(keys, values, keep)
+    repeated = KeyValues(keys.repeat_interleave(3, dim=1), values.repeat_interleave(3, dim=1), keep)
+    few, many = (attend(query, each, causal=mask == "causal") for each in (grouped, repeated))
+
+    torch.testing.assert_close(few, many)
+    torch.testing.assert_close(gradients(few, query, grouped), gradients(many, query, grouped), atol=1e-5, rtol=1e-5)
+
+
+def test_as_many_key_heads_as_heads_are_multi_head_attention() -> None:
+    """Asking for what is the default changes nothing, weights included."""
+    results = []
+    for key_value_heads in (None, 4):
+        torch.manual_seed(0)
+        module = MultiHeadAttention(16, 4, 0.0, key_value_heads)
+        x = torch.randn(2, 5, 16)
+        results.append(module(x, module.keys_values(x), causal=True))
+
+    assert torch.equal(*results)
+
+
+def test_fewer_key_heads_have_smaller_projections() -> None:
+    """Keys and values are projected to their own number of heads."""
+    module = MultiHeadAttention(16, 4, 0.0, 1)
+
+    assert [module.query.out_features, module.key.out_features, module.value.out_features] == [16, 4, 4]
+
+
+def test_rows_of_a_sentence_share_grouped_heads_too() -> None:
+    """With three rows a sentence and a mask for each query, the result is that of keys repeated three times."""
+    torch.manual_seed(0)
+    module = MultiHeadAttention(16, 4, 0.0, 2)
+    source, x = torch.randn(2, 5, 16), torch.randn(6, 4, 16)
+    keep = torch.rand(2, 1, 12, 5) > 0.3
+    keep[..., 0] = True
+    by_row = keep.view(2, 1, 3, 4, 5).transpose(1, 2).reshape(6, 1, 4, 5)
+    repeated = module.keys_values(source.repeat_interleave(3, dim=0), by_row)
+
+    torch.testing.assert_close(module(x, module.keys_values(source, keep)), module(x, repeated))

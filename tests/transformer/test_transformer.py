@@ -29,6 +29,8 @@ VARIANTS = [
     {"positions": "learned"},
     {"activation": "gelu", "share_embeddings": "none"},
     {"share_embeddings": "decoder", "attention_heads": 1, "encoder_layers": 1},
+    {"norm": "rms", "positions": "rotary", "activation": "swiglu"},
+    {"positions": "none", "key_value_heads": 2},
 ]
 
 
@@ -186,6 +188,16 @@ def test_learned_positions_refuse_longer_sentences(source: int, target: int, mes
     """Either side is held to the longest sequence of the task."""
     with pytest.raises(DataError, match=message):
         build(positions="learned")(tokens(1, source), tokens(1, target))
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary", "none"])
+def test_formulas_go_on_unless_they_are_to_stop(positions: str) -> None:
+    """Sentences beyond the longest are translated by default, and refused on request."""
+    source, target = tokens(1, 31), tokens(1, 21)
+
+    assert build(positions=positions)(source, target).isfinite().all()
+    with pytest.raises(DataError, match=r"source .*31 tokens.*30"):
+        build(positions=positions, extend_positions=False)(source, target)
 
 
 def test_source_positions_default_to_the_targets() -> None:

@@ -1,7 +1,7 @@
 """
-The layers of encoder and decoder.
+The layers that stacks are made of.
 
-B sentences, R rows (B, or B*W when decoding with a beam of W), S source positions, T target positions, D model size.
+B sentences, R rows (B, or B*W when decoding with a beam of W), S source positions, T positions, D model size.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from seqtrain_transformer.attention import KeyValues, MultiHeadAttention
-from seqtrain_transformer.config import TransformerConfig
+from seqtrain_transformer.config import LayerConfig
 from seqtrain_transformer.decoding_state import KeyValueCache
 from seqtrain_transformer.dropout import Dropout
+from seqtrain_transformer.feed_forward import make_feed_forward
+from seqtrain_transformer.layout import Layout
+from seqtrain_transformer.norm import make_norm
 
 
 class Residual(nn.Module):
@@ -25,9 +28,9 @@ class Residual(nn.Module):
         Vaswani et al. 2017, arXiv:1706.03762, section 5.4 (after); Xiong et al. 2020, arXiv:2002.04745 (before).
     """
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: LayerConfig) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(config.embed_dim)
+        self.norm = make_norm(config)
         self.dropout = Dropout(config.dropout)
         self.pre_norm = config.pre_norm
 
@@ -41,27 +44,46 @@ class Residual(nn.Module):
         return out
 
 
-class FeedForward(nn.Module):
-    """Two linear layers with a non-linearity between, applied to each position by itself."""
+def _attention(config: LayerConfig) -> MultiHeadAttention:
+    return MultiHeadAttention(
+        config.embed_dim, config.attention_heads, config.attention_dropout, config.key_value_heads
+    )
 
-    def __init__(self, config: TransformerConfig) -> None:
+
+def self_attention(
+    attention: MultiHeadAttention, x: Tensor, layout: Layout, cache: KeyValueCache | None = None
+) -> Tensor:
+    """
+    Let positions x (R, T, D) read each other and, with a cache, those before them, to which they are added.
+
+    Args:
+        attention: the projections.
+        x: all positions, or those not yet in the cache.
+        layout: with a cache of L positions after this, `keep` is (B, 1, W*T, L*W).
+        cache: keys and values of earlier positions.
+    """
+    source = attention.keys_values(x, layout.keep, layout.rotation)
+    if cache is not None:
+        source = cache.append(source)
+    out: Tensor = attention(x, source, causal=layout.causal, rotation=layout.rotation)
+    return out
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and a feed-forward network: the layer of encoders and of language models."""
+
+    def __init__(self, config: LayerConfig) -> None:
         super().__init__()
-        self.expand = nn.Linear(config.embed_dim, config.ffn_dim)
-        self.activation = nn.ReLU() if config.activation == "relu" else nn.GELU()
-        self.dropout = Dropout(config.activation_dropout)
-        self.contract = nn.Linear(config.ffn_dim, config.embed_dim)
-        for linear in (self.expand, self.contract):
-            nn.init.xavier_uniform_(linear.weight)
-            nn.init.zeros_(linear.bias)
+        self.attention = _attention(config)
+        self.around_attention = Residual(config)
+        self.feed_forward = make_feed_forward(config)
+        self.around_feed_forward = Residual(config)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (R, T, D) to (R, T, D)."""
-        out: Tensor = self.contract(self.dropout(self.activation(self.expand(x))))
+    def forward(self, x: Tensor, layout: Layout, cache: KeyValueCache | None = None) -> Tensor:
+        """Map x (R, T, D) to (R, T, D); see `self_attention`."""
+        x = self.around_attention(x, lambda y: self_attention(self.attention, y, layout, cache))
+        out: Tensor = self.around_feed_forward(x, self.feed_forward)
         return out
-
-
-def _attention(config: TransformerConfig) -> MultiHeadAttention:
-    return MultiHeadAttention(config.embed_dim, config.attention_heads, config.attention_dropout)
 
 
 class Encoded(NamedTuple):
@@ -77,66 +99,36 @@ class Encoded(NamedTuple):
     keep: Tensor | None
 
 
-class EncoderLayer(nn.Module):
-    """Self-attention and a feed-forward network."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.attention = _attention(config)
-        self.around_attention = Residual(config)
-        self.feed_forward = FeedForward(config)
-        self.around_feed_forward = Residual(config)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """Map x (B, S, D) to (B, S, D); keep is (B, 1, 1, S) bool, True at real tokens, or None if all are."""
-        attention = self.attention
-        x = self.around_attention(x, lambda y: attention(y, attention.keys_values(y, keep)))
-        out: Tensor = self.around_feed_forward(x, self.feed_forward)
-        return out
-
-
 class DecoderLayer(nn.Module):
-    """Causal self-attention, attention to the source, and a feed-forward network."""
+    """Self-attention, attention to the source, and a feed-forward network."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: LayerConfig) -> None:
         super().__init__()
         self.self_attention = _attention(config)
         self.around_self_attention = Residual(config)
         self.source_attention = _attention(config)
         self.around_source_attention = Residual(config)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward = make_feed_forward(config)
         self.around_feed_forward = Residual(config)
-
-    def forward(self, x: Tensor, encoded: Encoded) -> Tensor:
-        """Map whole targets x (B, T, D) to (B, T, D)."""
-        return self.step(x, self.read_source(encoded))
 
     def read_source(self, encoded: Encoded) -> KeyValues:
         """Return the source's keys and values."""
         return self.source_attention.keys_values(*encoded)
 
-    def step(
-        self, x: Tensor, source: KeyValues, cache: KeyValueCache | None = None, keep: Tensor | None = None
+    def forward(
+        self, x: Tensor, layout: Layout, source: Encoded | KeyValues, cache: KeyValueCache | None = None
     ) -> Tensor:
         """
-        Map x (R, T, D) to (R, T, D); with a cache, x goes on from the positions there.
+        Map target positions x (R, T, D) to (R, T, D).
 
         Args:
-            x: target positions: all of them, or those not yet in the cache.
-            source: keys and values of B sentences.
-            cache: keys and values of earlier target positions; those of x are added.
-            keep: (B, 1, W*T, L*W) bool: which of the cache's then L positions a position of x may read.
+            x: see `self_attention`, and so for `layout` and `cache`.
+            layout: of the target.
+            source: of B sentences; as `read_source` has made it, or to be read by it.
+            cache: of the target.
         """
-
-        def read_target(y: Tensor) -> Tensor:
-            target = self.self_attention.keys_values(y)
-            if cache is not None:
-                target = cache.append(target, keep)
-            # Padding stands at the end, where no real position looks: being causal is mask enough.
-            out: Tensor = self.self_attention(y, target, causal=cache is None)
-            return out
-
-        x = self.around_self_attention(x, read_target)
-        x = self.around_source_attention(x, lambda y: self.source_attention(y, source))
+        read = self.read_source(source) if isinstance(source, Encoded) else source
+        x = self.around_self_attention(x, lambda y: self_attention(self.self_attention, y, layout, cache))
+        x = self.around_source_attention(x, lambda y: self.source_attention(y, read))
         out: Tensor = self.around_feed_forward(x, self.feed_forward)
         return out

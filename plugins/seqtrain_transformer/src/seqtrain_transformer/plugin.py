@@ -19,3 +19,21 @@ def seqtrain_components() -> Iterator[Component]:
         for_tasks=("translation",),
         presets="seqtrain_transformer:presets/transformer.yaml",
     )
+    yield Component(
+        kind="model",
+        name="transformer_lm",
+        ref="seqtrain_transformer.transformer_lm:TransformerLM",
+        config="seqtrain_transformer.config:TransformerLMConfig",
+        summary="Transformer that continues text, like GPT",
+        for_tasks=("lm",),
+        presets="seqtrain_transformer:presets/transformer_lm.yaml",
+    )
+    yield Component(
+        kind="model",
+        name="transformer_classifier",
+        ref="seqtrain_transformer.transformer_classifier:TransformerClassifier",
+        config="seqtrain_transformer.config:TransformerClassifierConfig",
+        summary="Transformer encoder that labels texts or fills in masked tokens",
+        for_tasks=("classify", "lm"),
+        presets="seqtrain_transformer:presets/transformer_classifier.yaml",
+    )

@@ -1,5 +1,5 @@
 """
-Position embeddings: a formula, or a learned table.
+Position embeddings: a formula, or a learned table; and how far positions go.
 
 B sequences, T positions, D model size.
 """
@@ -7,11 +7,13 @@ B sequences, T positions, D model size.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqtrain.api import DataError
+from seqtrain_transformer.config import LayerConfig
 
 FIRST_POSITION = 2  # the number fairseq gives the first token (its padding id + 1): weights trained there stay good
 LONGEST_WAVE = 10_000.0  # in positions, over 2 pi
@@ -44,7 +46,7 @@ def sinusoids(start: int, length: int, dim: int, device: torch.device | None = N
 
 
 class SinusoidalPositions(nn.Module):
-    """Positions by formula, for sequences of any length."""
+    """Positions by formula."""
 
     def forward(self, embedded: Tensor, start: int) -> Tensor:
         """Return (T, D) embeddings for tokens embedded as (B, T, D) whose first stands at index `start`."""
@@ -52,33 +54,72 @@ class SinusoidalPositions(nn.Module):
         return sinusoids(FIRST_POSITION + start, length, dim, embedded.device).to(embedded.dtype)
 
 
-class LearnedPositions(nn.Module):
+class LearnedPositions(nn.Embedding):
     """
     One learned vector for each position.
 
     Args:
         max_positions: how many there are.
         dim: D.
-        side: "source" or "target", for the error message.
+        std: of the initial, normal weights.
     """
 
-    def __init__(self, max_positions: int, dim: int, *, side: str) -> None:
-        super().__init__()
-        self.side = side
-        self.weight = nn.Parameter(torch.empty(max_positions, dim))
-        nn.init.normal_(self.weight, std=dim**-0.5)
+    def __init__(self, max_positions: int, dim: int, *, std: float) -> None:
+        super().__init__(max_positions, dim, _weight=torch.empty(max_positions, dim))
+        nn.init.normal_(self.weight, std=std)
 
-    def forward(self, embedded: Tensor, start: int) -> Tensor:
+    # A stretch of the table, not rows looked up. Being an nn.Embedding tells optimizers what kind of matrix this is.
+    def forward(self, embedded: Tensor, start: int) -> Tensor:  # type: ignore[override]
+        """Return (T, D) embeddings for tokens embedded as (B, T, D) whose first stands at index `start`."""
+        return self.weight[start : start + embedded.shape[1]]
+
+
+class PositionLimit(NamedTuple):
+    """
+    How long sequences may be.
+
+    Args:
+        longest: in tokens; None: any length.
+        side: "source" or "target", for the error message; "" where there is only one.
+        learned: each position has a learned vector, so that there is no way around the limit.
+    """
+
+    longest: int | None
+    side: str
+    learned: bool
+
+    def check(self, length: int) -> None:
         """
-        Return (T, D) embeddings for tokens embedded as (B, T, D) whose first stands at index `start`.
+        Check a length in tokens.
 
         Raises:
-            DataError: there are more tokens than learned positions.
+            DataError: it is beyond the limit.
         """
-        stop = start + embedded.shape[1]
-        if stop > len(self.weight):
-            raise DataError(
-                f"A {self.side} sequence has {stop} tokens, but this model has learned {len(self.weight)} positions. "
-                "Shorten or leave out such sequences, or train with model.positions=sinusoidal, which takes any length."
+        if self.longest is None or length <= self.longest:
+            return
+        sequence = f"A {self.side} sequence" if self.side else "A sequence"
+        if self.learned:
+            known, remedy = (
+                f"has learned {self.longest} positions",
+                "train with model.positions=sinusoidal or rotary and",
             )
-        return self.weight[start:stop]
+        else:
+            known, remedy = f"was made for up to {self.longest}", "set"
+        raise DataError(
+            f"{sequence} has {length} tokens, but this model {known}. Shorten or leave out such sequences, or {remedy} "
+            "model.extend_positions=true, which takes any length. The further beyond, the worse the results."
+        )
+
+
+def position_limit(config: LayerConfig, max_positions: int, *, side: str) -> PositionLimit:
+    """Return the limit that a config sets where the task's longest sequence has `max_positions` tokens."""
+    learned = config.positions == "learned"
+    return PositionLimit(max_positions if learned or not config.extend_positions else None, side, learned)
+
+
+def places_in_documents(documents: Tensor) -> Tensor:
+    """Return where in its document each token stands, from 0 on, (B, T) int64; documents (B, T) says which it is of."""
+    index = torch.arange(documents.shape[1], device=documents.device)
+    is_first = torch.ones_like(documents, dtype=torch.bool)
+    is_first[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return index - (index * is_first).cummax(dim=1).values

@@ -1,0 +1,154 @@
+"""Whatever options are combined: decoding equals reading, padding and the future do nothing, gradients are finite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from seqtrain.api import ModelSpec
+from seqtrain_transformer.config import TransformerClassifierConfig, TransformerConfig, TransformerLMConfig
+from seqtrain_transformer.transformer import Transformer
+from seqtrain_transformer.transformer_classifier import TransformerClassifier
+from seqtrain_transformer.transformer_lm import TransformerLM
+
+PADDING, VOCAB = 1, 19
+SPEC = {"vocab_size": VOCAB, "padding": PADDING, "max_positions": 90}
+SOURCE = {"source_vocab_size": VOCAB, "shared_vocabulary": True}
+
+layer_options = st.fixed_dictionaries(
+    {
+        "norm": st.sampled_from(["layer", "rms"]),
+        "positions": st.sampled_from(["sinusoidal", "learned", "rotary", "none"]),
+        "activation": st.sampled_from(["relu", "gelu", "swiglu"]),
+        "pre_norm": st.booleans(),
+        "attention_heads": st.just(4),
+        "key_value_heads": st.sampled_from([None, 1, 2, 4]),
+        "embed_dim": st.sampled_from([16, 160]),  # 160: heads of 40, which take the fused kernel
+        "ffn_dim": st.just(12),
+        "dropout": st.sampled_from([0.0, 0.2]),
+        "attention_dropout": st.sampled_from([0.0, 0.2]),
+        "activation_dropout": st.sampled_from([0.0, 0.2]),
+        "layer_drop": st.sampled_from([0.0, 0.4]),
+        "checkpoint_activations": st.booleans(),
+    }
+)
+examples = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def language_model(options: dict[str, Any]) -> TransformerLM:
+    torch.manual_seed(0)
+    return TransformerLM(TransformerLMConfig(layers=2, **options), spec=ModelSpec(**SPEC)).eval()
+
+
+def translator(options: dict[str, Any]) -> Transformer:
+    torch.manual_seed(0)
+    config = TransformerConfig(encoder_layers=1, decoder_layers=2, **options)
+    return Transformer(config, spec=ModelSpec(**SPEC, **SOURCE)).eval()
+
+
+def classifier(options: dict[str, Any]) -> TransformerClassifier:
+    torch.manual_seed(0)
+    spec = ModelSpec(**SPEC, num_classes=3)
+    return TransformerClassifier(TransformerClassifierConfig(layers=2, **options), spec=spec).eval()
+
+
+def tokens(*shape: int) -> Tensor:
+    return torch.randint(4, VOCAB, shape)
+
+
+def padded(rows: Tensor, by: int = 3) -> Tensor:
+    return torch.cat((rows, torch.full((len(rows), by), PADDING)), dim=1)
+
+
+def assert_trains(model: nn.Module, *net_input: Tensor) -> None:
+    """Check that what took part in a training step has a finite gradient."""
+    model.train()(*net_input).logsumexp(-1).sum().backward()
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+
+    assert gradients
+    assert all(each.isfinite().all() for each in gradients)
+
+
+def follow(model: nn.Module, state: Any, prefixes: Tensor, beam: int, source: Tensor | None = None) -> None:
+    """Check five steps, with rows that change places and a sentence that is dropped, against reading prefixes whole."""
+    new = prefixes[:, -1:]
+    for step in range(5):
+        whole = model(prefixes) if source is None else model(source.repeat_interleave(beam, dim=0), prefixes)
+        torch.testing.assert_close(model.decode_step(new, state)[:, -1], whole[:, -1], atol=5e-6, rtol=1e-5)
+        count = len(prefixes) // beam
+        rows = torch.randint(beam, (count, beam)) + torch.arange(count)[:, None] * beam
+        state.reorder(rows.flatten())
+        prefixes = prefixes[rows.flatten()]
+        if step == 2:
+            state.keep(torch.tensor([0, 2]))
+            prefixes = prefixes.view(3, beam, -1)[[0, 2]].flatten(0, 1)
+            source = None if source is None else source[[0, 2]]
+        new = tokens(len(prefixes), 1 + step % 2)
+        prefixes = torch.cat((prefixes, new), dim=1)
+
+
+@given(layer_options, st.integers(1, 3), st.sampled_from([0, 1, 4, 70]), st.booleans())
+@examples
+def test_a_language_model_decodes_what_it_reads(
+    options: dict[str, Any], beam: int, prompt_length: int, tied: bool
+) -> None:
+    """After prompts short and long, none included, step by step equals at once."""
+    model = language_model({**options, "tie_embeddings": tied})
+    prompts = tokens(3, prompt_length + 1)
+    state = model.start_decoding({"tokens": prompts[:, :-1]}, beam=beam)
+
+    follow(model, state, prompts.repeat_interleave(beam, dim=0), beam)
+
+
+@given(layer_options, st.integers(1, 3))
+@examples
+def test_a_translator_decodes_what_it_reads(options: dict[str, Any], beam: int) -> None:
+    """With sources of unequal lengths, step by step equals at once."""
+    model = translator(options)
+    source = tokens(3, 6)
+    source[1, 3:] = PADDING
+    state = model.start_decoding({"source_tokens": source}, beam=beam)
+
+    follow(model, state, tokens(3 * beam, 1), beam, source)
+
+
+@given(layer_options)
+@examples
+def test_a_language_model_ignores_padding_and_the_future(options: dict[str, Any]) -> None:
+    """Logits of the first tokens stay the same, whatever follows; training gives finite gradients."""
+    model = language_model(options).double()
+    read = tokens(2, 7)
+    logits = model(read)
+
+    torch.testing.assert_close(model(padded(read))[:, :7], logits, atol=1e-7, rtol=0)
+    torch.testing.assert_close(model(torch.cat((read[:, :4], tokens(2, 5)), dim=1))[:, :4], logits[:, :4])
+    assert_trains(model, padded(read))
+
+
+@given(layer_options)
+@examples
+def test_a_translator_ignores_padding_and_the_future(options: dict[str, Any]) -> None:
+    """The same of both sides of a translation."""
+    model = translator(options).double()
+    source, target = tokens(2, 7), tokens(2, 5)
+    logits = model(source, target)
+
+    torch.testing.assert_close(model(padded(source), padded(target))[:, :5], logits, atol=1e-7, rtol=0)
+    assert_trains(model, padded(source), padded(target))
+
+
+@given(layer_options, st.sampled_from(["mean", "first"]))
+@examples
+def test_a_classifier_ignores_padding_and_neighbours(options: dict[str, Any], pooling: str) -> None:
+    """A text has the same logits alone, padded, and among others."""
+    model = classifier({**options, "pooling": pooling}).double()
+    read = tokens(2, 7)
+    logits = model(read)
+
+    torch.testing.assert_close(model(padded(read)), logits, atol=1e-7, rtol=0)
+    torch.testing.assert_close(model(read[:1]), logits[:1], atol=1e-7, rtol=0)
+    assert_trains(model, padded(read))
