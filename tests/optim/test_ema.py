@@ -13,8 +13,8 @@ from seqtrain.errors import CheckpointError
 from seqtrain.host.hooks import RunHooks
 from seqtrain.progress import Progress
 from seqtrain.protocols import Stateful, SuppliesWeights
-from seqtrain_optim.config import EMAConfig
 from seqtrain_optim.ema import EMA
+from seqtrain_optim.ema_config import EMAConfig
 
 
 def make_trainer(model: nn.Module) -> SimpleNamespace:

@@ -16,8 +16,8 @@ from seqtrain.errors import ConfigError
 from seqtrain.host.hooks import RunHooks
 from seqtrain.progress import Progress
 from seqtrain.protocols import Stateful
-from seqtrain_optim.config import ReduceLROnPlateauConfig
 from seqtrain_optim.plateau import ReduceLROnPlateau
+from seqtrain_optim.schedule_config import ReduceLROnPlateauConfig
 
 
 def make(**settings) -> ReduceLROnPlateau:

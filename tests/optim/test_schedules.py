@@ -11,17 +11,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtrain.errors import ConfigError
-from seqtrain_optim.config import CosineConfig, FixedConfig, InverseSqrtConfig, PolynomialDecayConfig, WSDConfig
-from seqtrain_optim.schedules import cosine, fixed, inverse_sqrt, polynomial_decay, wsd
+from seqtrain_optim.cycles import cosine
+from seqtrain_optim.schedule_config import (
+    CosineConfig,
+    FixedConfig,
+    InverseSqrtConfig,
+    ManualConfig,
+    PassThroughConfig,
+    PolynomialDecayConfig,
+    StepConfig,
+    TriStageConfig,
+    WSDConfig,
+)
+from seqtrain_optim.schedules import (
+    fixed,
+    inverse_sqrt,
+    manual,
+    pass_through,
+    polynomial_decay,
+    step,
+    tri_stage,
+    wsd,
+)
 
 ALL = [
     (fixed, FixedConfig),
     (inverse_sqrt, InverseSqrtConfig),
+    (step, StepConfig),
     (polynomial_decay, PolynomialDecayConfig),
     (cosine, CosineConfig),
     (wsd, WSDConfig),
 ]
-ENDING = ALL[2:]
+ENDING = ALL[3:]
 
 
 @pytest.mark.parametrize(("make", "config"), ALL)
@@ -67,6 +88,83 @@ def test_fixed_stays_at_one():
     assert [schedule(step) for step in (1, 10, 10**9)] == [1.0, 1.0, 1.0]
 
 
+def test_pass_through_is_one_from_the_first_update():
+    """The optimizer's own learning rate stands."""
+    schedule = pass_through(PassThroughConfig(), total_steps=None)
+    assert [schedule(step) for step in (1, 10, 10**9)] == [1.0, 1.0, 1.0]
+
+
+def test_manual_factors_hold_until_the_next():
+    """Before the first it is 1; the order in which they are written does not matter."""
+    schedule = manual(ManualConfig(factors={"30": 0.1, "4": 0.5}), total_steps=None)
+    assert [schedule(step) for step in (1, 3, 4, 29, 30, 10**9)] == [1.0, 1.0, 0.5, 0.5, 0.1, 0.1]
+
+
+def test_manual_may_set_the_first_update():
+    """A factor from update 1 on is there from the start."""
+    assert manual(ManualConfig(factors={"1": 0.25}), total_steps=None)(1) == 0.25
+
+
+@pytest.mark.parametrize("step", ["0", "-3", "1.5", "first"])
+def test_manual_refuses_what_is_no_update_number(step):
+    """The message shows what one looks like, and what was found."""
+    with pytest.raises(ValueError, match=rf"update numbers from 1, as in {{2000: 0.5}}, got '{step}'"):
+        ManualConfig(factors={step: 0.5})
+
+
+@pytest.mark.parametrize("factor", [-0.1, 1.5, math.inf, math.nan])
+def test_manual_refuses_factors_that_are_no_shares(factor):
+    """A learning rate above optimizer.lr is had by raising that."""
+    with pytest.raises(ValueError, match=rf"in \[0, 1\], got 7: {factor}; raise optimizer\.lr"):
+        ManualConfig(factors={"7": factor})
+
+
+def test_step_by_hand():
+    """Ten updates after warm-up the first cut, ten later the second, and none below the least factor."""
+    schedule = step(StepConfig(warmup_steps=5, period_steps=10, shrink=0.5, min_factor=0.2), total_steps=None)
+    assert [schedule(n) for n in (5, 14, 15, 24, 25, 35, 1000)] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.2, 0.2]
+
+
+def test_tri_stage_by_hand():
+    """Of 100 updates, 10 rise from a fifth, 40 hold, and 50 fall to a hundredth; half way down it is a tenth."""
+    schedule = tri_stage(TriStageConfig(warmup_init_factor=0.2), total_steps=100)
+    factors = [schedule(n) for n in (5, 10, 50, 75, 100, 1000)]
+    assert factors == pytest.approx([0.6, 1.0, 1.0, 0.1, 0.01, 0.01])
+
+
+def test_tri_stage_in_steps_needs_no_end():
+    """Three lengths say everything; one that is given goes before its share."""
+    config = TriStageConfig(warmup_steps=4, hold_steps=6, decay_steps=10, warmup_init_factor=0.0)
+    schedule = tri_stage(config, total_steps=None)
+    assert [schedule(n) for n in (1, 4, 10, 15, 20)] == pytest.approx([0.25, 1.0, 1.0, 0.1, 0.01])
+    partly = tri_stage(TriStageConfig(warmup_steps=50), total_steps=100)
+    assert [partly(n) for n in (50, 90, 140)] == pytest.approx([1.0, 1.0, 0.01])
+
+
+def test_tri_stage_may_leave_out_stages():
+    """Without a decay it drops to the end at once; without warm-up it begins at the peak."""
+    schedule = tri_stage(TriStageConfig(warmup_steps=0, hold_steps=3, decay_steps=0), total_steps=None)
+    assert [schedule(n) for n in (1, 2, 3, 4)] == pytest.approx([1.0, 1.0, 0.01, 0.01])
+
+
+def test_tri_stage_without_an_end_is_refused():
+    """Shares are of a number of updates that nobody knows."""
+    with pytest.raises(ConfigError, match=r"trainer\.max_steps=N or lr_scheduler\.total_steps=N"):
+        tri_stage(TriStageConfig(hold_steps=3), total_steps=None)
+
+
+@pytest.mark.parametrize("shares", [(0.1, 0.4, 0.4), (-0.1, 0.6, 0.5), (1.0, 1.0, 1.0), (math.nan, 0.5, 0.5)])
+def test_tri_stage_refuses_shares_that_are_no_whole(shares):
+    """The message says what they must add up to."""
+    with pytest.raises(ValueError, match="three shares that add up to 1, got"):
+        TriStageConfig(phase_shares=shares)
+
+
+def test_tri_stage_takes_shares_that_floats_do_not_add_up_exactly():
+    """0.7 + 0.2 + 0.1 is 0.9999999999999999."""
+    assert TriStageConfig(phase_shares=(0.7, 0.2, 0.1)).phase_shares == (0.7, 0.2, 0.1)
+
+
 def test_inverse_sqrt_by_hand():
     """After a warm-up of 4, steps 16 and 64 have factors 1/2 and 1/4."""
     schedule = inverse_sqrt(InverseSqrtConfig(warmup_steps=4), total_steps=None)
@@ -90,12 +188,6 @@ def test_polynomial_decay_is_linear_by_default():
     """Ten steps without warm-up fall by a tenth each."""
     schedule = polynomial_decay(PolynomialDecayConfig(), total_steps=10)
     assert [schedule(step) for step in (1, 5, 9, 10)] == pytest.approx([0.9, 0.5, 0.1, 0.0])
-
-
-def test_cosine_by_hand():
-    """A third of the way down, cos(pi/3) = 1/2 leaves 3/4; half way, 1/2; of the range above the least factor."""
-    schedule = cosine(CosineConfig(warmup_steps=4, min_factor=0.2), total_steps=16)
-    assert [schedule(step) for step in (4, 8, 10, 16, 20)] == pytest.approx([1.0, 0.8, 0.6, 0.2, 0.2])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from seqtrain.api import Trainer
-    from seqtrain_optim.config import EMAConfig
+    from seqtrain_optim.ema_config import EMAConfig
 
 
 class EMA:

@@ -1,4 +1,4 @@
-"""The optimizers `adam`, `adamw` and `sgd`: torch's own, in their fused form where the device has one."""
+"""The optimizers that are torch's own, in their fused form where the device has one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 from torch import nn, optim
 
-if TYPE_CHECKING:
-    from seqtrain_optim.config import AdamConfig, AdamWConfig, SGDConfig
+from seqtrain_optim.parameter_groups import can_fuse, decay_groups
 
-_FUSED_DEVICES = {"cpu", "cuda"}
+if TYPE_CHECKING:
+    from seqtrain_optim.optimizer_config import (
+        AdadeltaConfig,
+        AdafactorConfig,
+        AdagradConfig,
+        AdamaxConfig,
+        AdamConfig,
+        AdamWConfig,
+        SGDConfig,
+    )
 
 
 def adam(config: AdamConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
@@ -18,9 +26,10 @@ def adam(config: AdamConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Opt
     Make Adam, which adds `weight_decay * weight` to the gradient.
 
     Source:
-        Kingma and Ba, "Adam: a method for stochastic optimization" (2015).
+        Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
     """
-    return _adam(optim.Adam, config, list(parameters))
+    groups = decay_groups(parameters, config)
+    return optim.Adam(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=can_fuse(groups))
 
 
 def adamw(config: AdamWConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
@@ -28,36 +37,62 @@ def adamw(config: AdamWConfig, *, parameters: Iterable[nn.Parameter]) -> optim.O
     Make AdamW, which takes `lr * weight_decay * weight` off each weight, whatever its gradient.
 
     Source:
-        Loshchilov and Hutter, "Decoupled weight decay regularization" (2019).
+        Loshchilov and Hutter, "Decoupled weight decay regularization" (2019), algorithm 2.
     """
-    return _adam(optim.AdamW, config, list(parameters))
+    groups = decay_groups(parameters, config)
+    return optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=can_fuse(groups))
+
+
+def adamax(config: AdamaxConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """
+    Make Adamax, which divides by a decaying maximum of the gradient's size.
+
+    Source:
+        Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 2.
+    """
+    return optim.Adamax(decay_groups(parameters, config), lr=config.lr, betas=config.betas, eps=config.eps)
+
+
+def adafactor(config: AdafactorConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """
+    Make Adafactor without momentum.
+
+    A step is min(lr, 1 / sqrt(update)) times the root mean square of the parameter: fairseq's `scale_parameter`, and
+    its `relative_step` with `lr` as the upper limit.
+
+    Source:
+        Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost" (2018), algorithms 4 and 5.
+    """
+    return optim.Adafactor(
+        decay_groups(parameters, config),
+        lr=config.lr,
+        beta2_decay=config.decay_rate,
+        eps=(None, config.min_parameter_size),
+        d=config.clip_threshold,
+    )
+
+
+def adagrad(config: AdagradConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """
+    Make Adagrad.
+
+    Source:
+        Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning" (2011).
+    """
+    return optim.Adagrad(decay_groups(parameters, config), lr=config.lr, eps=config.eps)
+
+
+def adadelta(config: AdadeltaConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """
+    Make Adadelta.
+
+    Source:
+        Zeiler, "ADADELTA: an adaptive learning rate method" (2012), algorithm 1.
+    """
+    return optim.Adadelta(decay_groups(parameters, config), lr=config.lr, rho=config.rho, eps=config.eps)
 
 
 def sgd(config: SGDConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
     """Make stochastic gradient descent, plain, with momentum or with Nesterov's."""
-    trained = list(parameters)
-    return optim.SGD(
-        trained,
-        lr=config.lr,
-        momentum=config.momentum,
-        nesterov=config.nesterov,
-        weight_decay=config.weight_decay,
-        fused=_can_fuse(trained),
-    )
-
-
-def _adam(variant: type[optim.Adam], config: AdamConfig, parameters: list[nn.Parameter]) -> optim.Optimizer:
-    """Make one of torch's two; AdamW is a subclass of Adam there."""
-    return variant(
-        parameters,
-        lr=config.lr,
-        betas=config.betas,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-        fused=_can_fuse(parameters),
-    )
-
-
-def _can_fuse(parameters: list[nn.Parameter]) -> bool:
-    """Say whether torch has kernels that update all of these at once."""
-    return all(each.device.type in _FUSED_DEVICES and each.is_floating_point() for each in parameters)
+    groups = decay_groups(parameters, config)
+    return optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=can_fuse(groups))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from seqtrain.api import ConfigError
 from seqtrain.plugin import hookimpl
-from seqtrain_optim.schedules import after_warmup
+from seqtrain_optim.curves import after_warmup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seqtrain.api import Trainer
-    from seqtrain_optim.config import ReduceLROnPlateauConfig
+    from seqtrain_optim.schedule_config import ReduceLROnPlateauConfig
 
 logger = logging.getLogger(__name__)
 

@@ -1,35 +1,45 @@
-"""
-The schedulers without state: functions from the update's number, counted from 1, to a factor of `optimizer.lr`.
-
-All begin with a linear warm-up that reaches 1 in update `warmup_steps`, so the first factor is above 0.
-"""
+"""The schedulers without state that rise once, at most, and then never again."""
 
 from __future__ import annotations
 
-import logging
 import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from seqtrain.api import ConfigError
+from seqtrain_optim.curves import SHAPES, after_warmup, between, last_step, share_left
 
 if TYPE_CHECKING:
     from seqtrain.api import LRScheduler
-    from seqtrain_optim.config import (
-        CosineConfig,
+    from seqtrain_optim.schedule_config import (
         FixedConfig,
         InverseSqrtConfig,
+        ManualConfig,
+        PassThroughConfig,
         PolynomialDecayConfig,
-        WarmupConfig,
+        StepConfig,
+        TriStageConfig,
         WSDConfig,
     )
-
-logger = logging.getLogger(__name__)
 
 
 def fixed(config: FixedConfig, *, total_steps: int | None) -> LRScheduler:
     """Make a schedule that stays at 1 after warm-up."""
     del total_steps  # it has no end
     return after_warmup(config, lambda _step: 1.0)
+
+
+def pass_through(config: PassThroughConfig, *, total_steps: int | None) -> LRScheduler:
+    """Make a schedule that leaves the learning rate to the optimizer."""
+    del config, total_steps
+    return lambda _step: 1.0
+
+
+def manual(config: ManualConfig, *, total_steps: int | None) -> LRScheduler:
+    """Make a schedule of given factors, each of which holds until the next."""
+    del total_steps  # it has no end
+    given = {0: 1.0, **{int(step): factor for step, factor in config.factors.items()}}
+    steps = sorted(given)
+    return lambda step: given[steps[bisect_right(steps, step) - 1]]
 
 
 def inverse_sqrt(config: InverseSqrtConfig, *, total_steps: int | None) -> LRScheduler:
@@ -50,25 +60,50 @@ def polynomial_decay(config: PolynomialDecayConfig, *, total_steps: int | None) 
     Source:
         fairseq's polynomial_decay.
     """
-    last = _last_step(config, total_steps)
+    last = last_step(config.total_steps, total_steps, warmup_steps=config.warmup_steps)
     return after_warmup(
         config,
-        lambda step: _between(config.end_factor, _share_left(step, config.warmup_steps, last) ** config.power),
+        lambda step: between(config.end_factor, share_left(step, config.warmup_steps, last) ** config.power),
     )
 
 
-def cosine(config: CosineConfig, *, total_steps: int | None) -> LRScheduler:
+def step(config: StepConfig, *, total_steps: int | None) -> LRScheduler:
     """
-    Make a schedule that falls to `min_factor` along half a cosine wave.
+    Make a schedule that is cut to `shrink` times its height every `period_steps` updates after warm-up.
 
     Source:
-        Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017), equation 5, one cycle.
+        fairseq's step.
     """
-    last = _last_step(config, total_steps)
-    return after_warmup(
-        config,
-        lambda step: _between(config.min_factor, _half_cosine(_share_left(step, config.warmup_steps, last))),
-    )
+    del total_steps  # it has no end
+
+    def factor(update: int) -> float:
+        cuts = (update - config.warmup_steps) // config.period_steps
+        return max(float(config.shrink**cuts), config.min_factor)
+
+    return after_warmup(config, factor)
+
+
+def tri_stage(config: TriStageConfig, *, total_steps: int | None) -> LRScheduler:
+    """
+    Make a schedule that rises in a line, holds, and falls exponentially to `end_factor`.
+
+    Source:
+        Park et al., "SpecAugment" (2019), section 4.2; fairseq's tri_stage.
+    """
+    lengths: list[int | None] = [config.warmup_steps, config.hold_steps, config.decay_steps]
+    if None in lengths:
+        last = last_step(config.total_steps, total_steps)
+        shares = zip(lengths, config.phase_shares, strict=True)
+        lengths = [round(share * last) if length is None else length for length, share in shares]
+    warmup, hold, decay = (length or 0 for length in lengths)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return between(config.warmup_init_factor, step / warmup)
+        # The logarithm falls in a straight line from 0 to that of the end.
+        return math.exp(math.log(config.end_factor) * (1 - share_left(step, warmup + hold, warmup + hold + decay)))
+
+    return factor
 
 
 def wsd(config: WSDConfig, *, total_steps: int | None) -> LRScheduler:
@@ -79,64 +114,8 @@ def wsd(config: WSDConfig, *, total_steps: int | None) -> LRScheduler:
         Hu et al., "MiniCPM" (2024), section 4; the shape `one_minus_sqrt` from Hägele et al., "Scaling laws and
         compute-optimal training beyond fixed training durations" (2024).
     """
-    last = _last_step(config, total_steps)
+    last = last_step(config.total_steps, total_steps, warmup_steps=config.warmup_steps)
     decay_steps = config.decay_steps or math.ceil(config.decay_share * last)
     stable_until = max(last - decay_steps, config.warmup_steps)
-    shape = _SHAPES[config.shape]
-    return after_warmup(config, lambda step: _between(config.end_factor, shape(_share_left(step, stable_until, last))))
-
-
-def after_warmup(config: WarmupConfig, schedule: LRScheduler) -> LRScheduler:
-    """Put the warm-up before a schedule: a straight line that reaches 1 in update `warmup_steps`."""
-
-    def factor(step: int) -> float:
-        if step <= config.warmup_steps:
-            return _between(config.warmup_init_factor, step / config.warmup_steps)
-        return schedule(step)
-
-    return factor
-
-
-def _last_step(config: PolynomialDecayConfig | CosineConfig | WSDConfig, total_steps: int | None) -> int:
-    """Return the update in which the decay ends: the scheduler's own setting, or else the run's."""
-    last = config.total_steps or total_steps
-    if last is None:
-        raise ConfigError(
-            "lr_scheduler: a schedule that decays must know its last update, and this run has no limit of updates; "
-            "set trainer.max_steps=N or lr_scheduler.total_steps=N"
-        )
-    if last <= config.warmup_steps:
-        logger.warning(
-            "the schedule ends at update %d, within its warm-up of %d (lr_scheduler.warmup_steps)",
-            last,
-            config.warmup_steps,
-        )
-    return last
-
-
-def _between(low: float, share: float) -> float:
-    """Return the value that lies this share of the way from `low` up to 1."""
-    return low + (1 - low) * share
-
-
-def _share_left(step: int, first: int, last: int) -> float:
-    """Return which share of the updates from `first` to `last` is left at `step`: 1 before them, 0 after."""
-    return min(max(last - step, 0) / max(last - first, 1), 1.0)
-
-
-def _half_cosine(left: float) -> float:
-    """Fall from 1 to 0 along half a cosine wave."""
-    return (1 - math.cos(math.pi * left)) / 2
-
-
-def _one_minus_sqrt(left: float) -> float:
-    """Fall from 1 to 0 steeply at first: 1 - sqrt(share done)."""
-    return 1 - math.sqrt(1 - left)
-
-
-def _line(left: float) -> float:
-    """Fall from 1 to 0 in a straight line."""
-    return left
-
-
-_SHAPES = {"linear": _line, "cosine": _half_cosine, "one_minus_sqrt": _one_minus_sqrt}
+    shape = SHAPES[config.shape]
+    return after_warmup(config, lambda step: between(config.end_factor, shape(share_left(step, stable_until, last))))
