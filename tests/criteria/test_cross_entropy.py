@@ -107,6 +107,26 @@ def test_label_smoothing_by_hand():
     assert sums["nll_loss"].item() == pytest.approx(math.log(2))
 
 
+@pytest.mark.parametrize("offers_features", [False, True])
+def test_z_loss_by_hand(offers_features: bool):
+    """Seven logits of 2 have ln Z = 2 + ln 7; its square counts 0.1 times for each target, and not as nll_loss."""
+    model = Tiny(bias=True)
+    nn.init.zeros_(model.projection.weight)
+    nn.init.constant_(model.projection.bias, 2.0)
+    criterion = cross_entropy(CrossEntropyConfig(z_loss=0.1, chunk_rows=2), spec=SPEC)
+    loss, size, sums = criterion(model if offers_features else Plain(model), make_batch(RAGGED))
+    assert loss.item() == pytest.approx(size * (math.log(7) + 0.1 * (2 + math.log(7)) ** 2))
+    assert sums["nll_loss"].item() == pytest.approx(size * math.log(7))
+
+
+def test_z_loss_pulls_the_normaliser_to_one():
+    """With logits above 0 its gradient lowers all of them; the loss without it leaves their sum alone."""
+    model = Given(torch.full((1, 1, 7), 2.0))
+    criterion = cross_entropy(CrossEntropyConfig(z_loss=0.1), spec=SPEC)
+    criterion(model, make_batch(torch.tensor([[3]])))[0].backward()
+    assert model.logits.grad.sum().item() == pytest.approx(2 * 0.1 * (2 + math.log(7)))
+
+
 def test_logged_sums_hold_no_graph():
     """What is logged is detached, and the count is a plain number."""
     _, _, sums = smoothed()(Tiny(), make_batch(RAGGED))

@@ -12,11 +12,11 @@ from torch.nn.functional import cross_entropy
 from seqtrain_criteria.linear_cross_entropy import cross_entropy_sums, linear_cross_entropy_sums
 
 
-def plain(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+def plain(logits: Tensor, target: Tensor, smoothing: float, z_loss: float = 0.0) -> Tensor:
     """The formula as it is written down, with the whole target distribution spelled out."""
     wanted = torch.full_like(logits, smoothing / (logits.size(1) - 1))
     wanted[torch.arange(len(target)), target] = 1 - smoothing
-    return -(wanted * logits.log_softmax(1)).sum()
+    return z_loss * logits.logsumexp(1).square().sum() - (wanted * logits.log_softmax(1)).sum()
 
 
 def problem(rows: int, size: int, symbols: int, *, dtype: torch.dtype = torch.float64, bias: bool = True):
@@ -34,13 +34,22 @@ smoothings = st.one_of(st.just(0.0), st.floats(min_value=1e-3, max_value=0.9))
 
 
 @settings(deadline=None, max_examples=60)
-@given(rows=st.integers(0, 9), size=sizes, symbols=st.integers(2, 12), chunk_rows=sizes, smoothing=smoothings)
-def test_chunked_loss_is_the_plain_formula(rows, size, symbols, chunk_rows, smoothing):
+@given(
+    rows=st.integers(0, 9),
+    size=sizes,
+    symbols=st.integers(2, 12),
+    chunk_rows=sizes,
+    smoothing=smoothings,
+    z_loss=st.sampled_from([0.0, 1e-4, 0.3]),
+)
+def test_chunked_loss_is_the_plain_formula(rows, size, symbols, chunk_rows, smoothing, z_loss):
     """Value and gradient agree with autograd through the formula, whatever the sizes."""
     features, projection, target = problem(rows, size, symbols)
-    expected = plain(projection(features), target, smoothing)
+    expected = plain(projection(features), target, smoothing, z_loss)
     expected_gradients = torch.autograd.grad(expected, [features, *projection.parameters()])
-    loss, nll = linear_cross_entropy_sums(features, projection, target, smoothing=smoothing, chunk_rows=chunk_rows)
+    loss, nll = linear_cross_entropy_sums(
+        features, projection, target, smoothing=smoothing, z_loss=z_loss, chunk_rows=chunk_rows
+    )
     torch.testing.assert_close(loss, expected, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(nll, plain(projection(features), target, 0.0), rtol=1e-10, atol=1e-12)
     for gradient, wanted in zip(
