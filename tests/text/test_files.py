@@ -9,7 +9,7 @@ import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_text.alignment import guess_misalignment
-from seqtrain_text.files import content_hash, count_lines, find_text, iter_lines
+from seqtrain_text.files import content_hash, count_lines, find_file, find_text, iter_lines
 
 
 def test_a_plain_file_is_found_before_a_packed_one(tmp_path):
@@ -38,6 +38,28 @@ def test_a_missing_file_is_named_with_what_is_there(tmp_path):
     message = str(caught.value)
     assert f"{tmp_path / 'train.en'} or train.en.gz" in message
     assert "has train.eng;" in message
+
+
+def test_a_file_is_found_by_its_name(tmp_path):
+    """NAME wins over NAME.gz, which stands for it; `.gz` may be named, too."""
+    packed = tmp_path / "train.txt.gz"
+    packed.write_bytes(gzip.compress(b"a\n"))
+    assert packed == find_file(str(tmp_path / "train.txt")) == find_file(str(packed))
+
+    (tmp_path / "train.txt").write_text("a\n")
+    assert tmp_path / "train.txt" == find_file(str(tmp_path / "train.txt"))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    """The message says what there is beside it, or that it is a folder."""
+    (tmp_path / "train.text").write_text("a\n")
+
+    with pytest.raises(
+        DataError, match=r"train\.txt or train\.txt\.gz beside it\. That folder has train\.text; check the path"
+    ):
+        find_file(str(tmp_path / "train.txt"))
+    with pytest.raises(DataError, match=r"is a folder\. Name the text files in it"):
+        find_file(str(tmp_path))
 
 
 @pytest.mark.parametrize(("prefix", "expected"), [("nowhere/train", "There is no folder"), ("zzz", "Nothing in")])

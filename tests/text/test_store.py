@@ -82,6 +82,28 @@ def test_rows_come_in_the_order_asked_for(tmp_path, pair):
     assert [0, 0] == [array.size for array in source.gather(np.array([], np.int64))]
 
 
+def test_stretches_of_tokens_are_read_across_rows(tmp_path, pair, monkeypatch):
+    """All rows are one stream, [4 5 2 7 8 4 2 3 2], of which any stretches can be asked for, in pieces."""
+    source, _ = build_stores(pair, cache=tmp_path, policy=SKIP)
+    monkeypatch.setattr(store, "ROWS_AT_ONCE", 2)
+
+    assert [5, 2, 7, 2, 4] == source.read(np.array([1, 8, 0]), np.array([3, 1, 1])).tolist()
+    assert [] == source.read(np.array([], np.int64), np.array([], np.int64)).tolist()
+    assert [0, 0, 0, 1, 1, 1, 1, 2, 2] == [source.row_at(token) for token in range(9)]
+
+
+def test_empty_lines_may_be_text_like_other(tmp_path, tokenizer, caplog):
+    """They are kept, counted, and nothing is said."""
+    (tmp_path / "x.txt").write_text("a\n\nb\n")
+    policy = LinePolicy(empty="allow", too_long="truncate", max_length=1 << 62)
+    with caplog.at_level(logging.WARNING):
+        (text,) = build_stores([Column(tmp_path / "x.txt", tokenizer, "text")], cache=tmp_path, policy=policy)
+
+    assert [[4, 2], [2], [5, 2]] == rows_of(text)
+    assert 1 == text.counts.empty
+    assert "" == caplog.text
+
+
 def test_truncating_keeps_the_beginning_and_keeping_keeps_empty_rows(tmp_path, pair):
     """No line is left out then; max_length counts the eos."""
     policy = LinePolicy(empty="keep", too_long="truncate", max_length=3)

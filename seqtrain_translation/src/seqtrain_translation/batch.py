@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from seqtrain.api import Batch
+from seqtrain_text.decoding.full_prefix import PREFIX_NAME
 from seqtrain_text.padded import pad_rows, shift_right
-from seqtrain_translation.decoding.full_prefix import PREFIX_NAME
 
 IntArray = NDArray[np.int64]
 SOURCE_NAME = "source_tokens"

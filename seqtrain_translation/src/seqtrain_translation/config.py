@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.plugin import ConfigError, Selection, option
+from seqtrain_text.corpus_parts import CorpusPart, read_parts, read_sets
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig
-
-
-@dataclass(frozen=True)
-class CorpusPart:
-    """
-    One pair of files.
-
-    Args:
-        prefix: the files are `PREFIX.LANGUAGE`; the reader `lines` takes them with `.gz` added, too.
-        weight: how often an epoch sees it, > 0; 0.5 is half of it.
-    """
-
-    prefix: str
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +80,7 @@ class TranslationConfig:
                 f"source_lang and target_lang are both {self.source_lang!r}, so source and target would be the same "
                 "file. Name the two files differently, such as PREFIX.en-old and PREFIX.en."
             )
-        self.parts("train")
+        self.parts()
         for split in ("valid", "test"):
             self.sets(split)
 
@@ -104,9 +89,11 @@ class TranslationConfig:
         """Return the source and the target language."""
         return self.source_lang or "en", self.target_lang or "de"
 
-    def parts(self, key: str = "train") -> tuple[CorpusPart, ...]:
+    def parts(self) -> tuple[CorpusPart, ...]:
         """Return the training files; none for the built-in corpus."""
-        return () if self.train is None else _read_parts(self.train, key, weighted=True)
+        if self.train is None:
+            return ()
+        return read_parts(self.train, "train", weighted=True, what="prefix of files")
 
     def sets(self, split: str) -> dict[str, tuple[CorpusPart, ...]]:
         """
@@ -115,19 +102,7 @@ class TranslationConfig:
         Args:
             split: "valid" or "test".
         """
-        value = self.valid if split == "valid" else self.test
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            return {split: _read_parts(value, split, weighted=False)}
-        bad = [name for name in value if not re.fullmatch(r"[\w.-]+", str(name))]
-        if bad or not value:
-            raise ConfigError(
-                f"{split} names a set {bad[0]!r}; use letters, digits, '_', '-' and '.'."
-                if bad
-                else f"{split} is an empty map; name a set and its files, such as {{news: data/news}}, or leave it out."
-            )
-        return {f"{split}/{name}": _read_parts(each, f"{split}.{name}", weighted=False) for name, each in value.items()}
+        return read_sets(self.valid if split == "valid" else self.test, split, what="prefix of files")
 
     def _check_builtin(self) -> None:
         """Refuse settings that the built-in corpus cannot follow."""
@@ -147,25 +122,3 @@ class TranslationConfig:
                 f"The built-in corpus is English to German, not {self.languages[0]!r} to {self.languages[1]!r}. "
                 "Set task.train=PREFIX to train on files of your own, or leave out the languages."
             )
-
-
-def _read_parts(value: object, key: str, *, weighted: bool) -> tuple[CorpusPart, ...]:
-    """Read one prefix or a list; a list may hold {path: , weight: } where weights mean something."""
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, Sequence) or not items:
-        raise ConfigError(f"{key}={value!r} is no prefix of files and no list of them, such as data/train.")
-    return tuple(_read_part(item, key, weighted=weighted) for item in items)
-
-
-def _read_part(item: object, key: str, *, weighted: bool) -> CorpusPart:
-    if isinstance(item, str) and item:
-        return CorpusPart(item)
-    if not isinstance(item, Mapping) or not isinstance(item.get("path"), str) or item.keys() - {"path", "weight"}:
-        allowed = "a prefix or {path: PREFIX, weight: W}" if weighted else "a prefix"
-        raise ConfigError(f"{key} holds {item!r}; each entry must be {allowed}.")
-    if not weighted and "weight" in item:
-        raise ConfigError(f"{key} gives {item['path']!r} a weight; only training files are weighted.")
-    weight = item.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
-        raise ConfigError(f"{key} gives {item['path']!r} the weight {weight!r}; it must be a number above 0.")
-    return CorpusPart(item["path"], float(weight))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_text.readers import TextReader
 from seqtrain_translation.builtin.corpus import SIZES, write_builtin_corpus
-from seqtrain_translation.config import CorpusPart, TranslationConfig
+from seqtrain_translation.config import TranslationConfig
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Corpus:
             self._parts = {name: (CorpusPart(prefix),) for name, prefix in prefixes.items()}
         source, target = self._languages
         return [
-            ParallelFiles(self.reader.find(part.prefix, source), self.reader.find(part.prefix, target), part.weight)
+            ParallelFiles(self.reader.find(part.path, source), self.reader.find(part.path, target), part.weight)
             for part in self._parts[split]
         ]
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from torch import nn
 
-from seqtrain.api import CheckpointError, DataError, ModelSpec, Reader, Task
+from seqtrain.api import DataError, ModelSpec, Reader, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
+from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
+from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.readers import as_text_reader
 from seqtrain_text.store import Column, LinePolicy, build_stores
 from seqtrain_text.symbols import undo_joiner
@@ -20,14 +22,7 @@ from seqtrain_translation.corpus import Corpus
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
 from seqtrain_translation.metric import OWN_MEASURES, CheckedMetric, MakeMetric
 from seqtrain_translation.scoring import score_translations
-from seqtrain_translation.tokenizers import (
-    MakeTokenizer,
-    has_tokenizers,
-    load_tokenizers,
-    new_tokenizers,
-    save_tokenizers,
-    train_tokenizers,
-)
+from seqtrain_translation.tokenizers import new_tokenizers, train_tokenizers
 from seqtrain_translation.translator import Translator
 
 logger = logging.getLogger(__name__)
@@ -72,21 +67,16 @@ class TranslationTask(Task):
             logger.info("Learning the vocabulary of %s", " and ".join(self._config.languages))
             train_tokenizers(self._tokenizers, *self._corpus.lines("train"))
         else:
-            load_tokenizers(self._tokenizers, artifacts)
+            load_tokenizers(self._tokenizers.by_name(), artifacts)
         for split in self.splits():
             self.dataset(split)
         if is_new:  # saved last: had the files turned out unusable, a vocabulary from them should not stay
-            save_tokenizers(self._tokenizers, artifacts)
+            save_tokenizers(self._tokenizers.by_name(), artifacts)
 
     def load(self, artifacts: Path, cache: Path) -> None:
         """Load the tokenizers of a run."""
         self._use_cache(cache)
-        if not has_tokenizers(artifacts):
-            raise CheckpointError(
-                f"{artifacts} holds no tokenizers, so this run cannot translate. "
-                "Copy the whole run folder, task/ included."
-            )
-        load_tokenizers(self._tokenizers, artifacts)
+        load_tokenizers(self._tokenizers.by_name(), artifacts)
 
     def _use_cache(self, cache: Path) -> None:
         self._cache = cache
@@ -161,22 +151,21 @@ class TranslationTask(Task):
         text, with tabs between. With `references`, each line is the score and the text of the given translation.
         """
         translator = Translator(models, self._tokenizers, self._config)
-        remaining = iter(lines)
         if self._config.references is not None:
-            yield from self._score(translator, remaining, Path(self._config.references))
+            yield from self._score(translator, lines, Path(self._config.references))
             return
         number = 0
-        while buffer := list(islice(remaining, self._config.buffer_lines)):
+        for buffer in line_buffers(lines, self._config.buffer_lines):
             for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
                 if self._config.generation.nbest == 1:
                     yield best[0].text
                 else:
                     yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
 
-    def _score(self, translator: Translator, lines: Iterator[str], references: Path) -> Iterator[str]:
+    def _score(self, translator: Translator, lines: Iterable[str], references: Path) -> Iterator[str]:
         """Score the translations that are given."""
         given = iter_lines(references)
-        while buffer := list(islice(lines, self._config.buffer_lines)):
+        for buffer in line_buffers(lines, self._config.buffer_lines):
             texts = list(islice(given, len(buffer)))
             if len(texts) < len(buffer):
                 raise DataError(

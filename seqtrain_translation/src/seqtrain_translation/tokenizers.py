@@ -1,17 +1,13 @@
-"""The tokenizers of the two sides: made from the text, kept in the run folder, and loaded from there."""
+"""The tokenizers of the two sides."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 from seqtrain.api import Tokenizer
-
-MakeTokenizer = Callable[[], Tokenizer]
-FOLDER_NAME = "tokenizers"
+from seqtrain_text.kept_tokenizers import MakeTokenizer
 
 
 @dataclass(frozen=True)
@@ -50,29 +46,3 @@ def train_tokenizers(pair: TokenizerPair, sources: Iterable[str], targets: Itera
     else:
         pair.source.train(sources)
         pair.target.train(targets)
-
-
-def save_tokenizers(pair: TokenizerPair, artifacts: Path) -> None:
-    """Save both; whoever is stopped meanwhile leaves nothing that `has_tokenizers` takes for whole."""
-    artifacts.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=artifacts, prefix=".unfinished-") as temporary:
-        unfinished = Path(temporary) / FOLDER_NAME
-        for name, tokenizer in pair.by_name().items():
-            tokenizer.save(unfinished / name)
-        unfinished.rename(artifacts / FOLDER_NAME)
-
-
-def has_tokenizers(artifacts: Path) -> bool:
-    """Say whether `save_tokenizers` has been here."""
-    return (artifacts / FOLDER_NAME).is_dir()
-
-
-def load_tokenizers(pair: TokenizerPair, artifacts: Path) -> None:
-    """
-    Load what `save_tokenizers` wrote.
-
-    Raises:
-        CheckpointError: a file is missing or damaged.
-    """
-    for name, tokenizer in pair.by_name().items():
-        tokenizer.load(artifacts / FOLDER_NAME / name)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.api import Rows
+from seqtrain_text.decoding import Decoder, Hypothesis, Sources, score_references
 from seqtrain_text.padded import pad_rows
 from seqtrain_translation.batch import SOURCE_NAME, FlatRows, IntArray, make_batch
 from seqtrain_translation.config import TranslationConfig
-from seqtrain_translation.decoding import Decoder, Hypothesis, Sources, length_limits, score_references
+from seqtrain_translation.length_limits import length_limits
 from seqtrain_translation.tokenizers import TokenizerPair
 
 

@@ -9,6 +9,7 @@ BUILTIN = "core"  # the plugin that core itself is
 # Plugin id -> kind -> names. The distribution of plugin `text` is `seqtrain-text`, and so on.
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "translation": {"task": ("translation",)},
+    "lm": {"task": ("lm",)},
     "transformer": {"model": ("transformer", "transformer_classifier", "transformer_lm")},
     "criteria": {
         "criterion": (

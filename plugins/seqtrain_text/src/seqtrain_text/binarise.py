@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,34 @@ BLOCK_LINES = 10_000  # held in memory at a time
 
 Progress = Callable[[int, int], None]
 """Called with the lines done and the lines there are."""
+
+
+class Encoder(Protocol):
+    """What a column needs of a tokenizer: the same as `Tokenizer`, but nothing of training, saving or decoding."""
+
+    @property
+    def vocab_size(self) -> int:
+        """V: every id lies in [0, V)."""
+        ...
+
+    @property
+    def eos(self) -> int:
+        """The id that ends a row."""
+        ...
+
+    @property
+    def unknown(self) -> int:
+        """The id of what has no other."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides how lines are encoded."""
+        ...
+
+    def encode_batch(self, lines: Sequence[str]) -> Rows:
+        """Return the ids of all lines, without eos, and how many each line has."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +74,7 @@ class Column:
     """
 
     path: Path
-    tokenizer: Tokenizer
+    tokenizer: Encoder
     name: str
     reader: TextReader = field(default_factory=Lines)
 
@@ -65,7 +94,7 @@ class LinePolicy:
     What happens to lines that are empty or too long; a line that is left out is left out of every column.
 
     Args:
-        empty: "error", "skip" or "keep" lines that give no token in some column.
+        empty: "error", "skip" or "keep" lines that give no token in some column; "allow" keeps them and says nothing.
         too_long: "error", "skip" or "truncate" (keep the beginning) lines above `max_length`.
         max_length: most tokens of a row, its eos included, >= 2.
     """
@@ -147,7 +176,7 @@ def binarise(
 class _ColumnWriter:
     """Writes the rows of one column; its files are closed by `files`."""
 
-    def __init__(self, folder: Path, index: int, tokenizer: Tokenizer, counts: ColumnCounts, files: ExitStack) -> None:
+    def __init__(self, folder: Path, index: int, tokenizer: Encoder, counts: ColumnCounts, files: ExitStack) -> None:
         self._tokenizer = tokenizer
         self._counts = counts
         self._tokens_file = files.enter_context((folder / f"tokens-{index}.bin").open("wb"))

@@ -48,7 +48,7 @@ def find_text(prefix: str, suffix: str, *, packed: bool = True) -> Path:
     raise DataError(f"No text file {tried}. {_what_is_there(plain)}")
 
 
-def _what_is_there(path: Path) -> str:
+def _what_is_there(path: Path, advice: str = "check the prefix and the language") -> str:
     """Say which similar files the folder holds, or that there is no such folder."""
     folder = path.parent
     if not folder.is_dir():
@@ -57,8 +57,25 @@ def _what_is_there(path: Path) -> str:
     similar = [name for name in names if name.startswith(f"{path.stem}.")]
     similar = similar or get_close_matches(path.name, names, n=5)
     if not similar:
-        return f"Nothing in {folder.absolute()} has a similar name; check the prefix and the language."
-    return f"That folder has {', '.join(similar[:8])}; check the prefix and the language."
+        return f"Nothing in {folder.absolute()} has a similar name; {advice}."
+    return f"That folder has {', '.join(similar[:8])}; {advice}."
+
+
+def find_file(name: str) -> Path:
+    """
+    Find the text file `NAME` or `NAME.gz`; the plain one where there are both.
+
+    Raises:
+        DataError: neither is there.
+    """
+    plain = Path(name).expanduser()
+    packed = plain.with_name(plain.name + ".gz")
+    for path in (plain, packed):
+        if path.is_file():
+            return path
+    if plain.is_dir():
+        raise DataError(f"{plain} is a folder. Name the text files in it, such as {plain / 'train.txt'}.")
+    raise DataError(f"No text file {plain} or {packed.name} beside it. {_what_is_there(plain, 'check the path')}")
 
 
 def iter_lines(path: Path) -> Iterator[str]:

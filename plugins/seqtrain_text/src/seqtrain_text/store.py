@@ -113,6 +113,21 @@ class TokenStore:
         self._touch((stop - start) * self._offsets.itemsize)
         return np.diff(self._offsets[start : stop + 1])
 
+    def read(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return stretches of all rows' tokens, one row after the other: [start, start + length) of each."""
+        pieces = []
+        for first in range(0, len(starts), ROWS_AT_ONCE):
+            some = slice(first, first + ROWS_AT_ONCE)
+            where = ranges(starts[some], lengths[some])
+            self._touch(len(starts[some]) * TOUCHED_BY_A_ROW + len(where) * self._tokens.itemsize)
+            pieces.append(self._tokens[where].astype(np.int64))
+        return np.concatenate([np.empty(0, np.int64), *pieces])
+
+    def row_at(self, token: int) -> int:
+        """Return the row that a token of all rows, counted from 0, is in."""
+        self._touch(TOUCHED_BY_A_ROW)
+        return int(np.searchsorted(self._offsets, token, side="right")) - 1
+
     def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the tokens of these rows, one row after the other, and the rows' lengths."""
         pieces = [self._read(indices[start : start + ROWS_AT_ONCE]) for start in range(0, len(indices), ROWS_AT_ONCE)]
@@ -131,6 +146,11 @@ class TokenStore:
     def line_number(self, index: int) -> int:
         """Return the line, from 1, of the text file that a row comes from."""
         return index + 1 + int(np.searchsorted(self._kept_before_skipped, index, side="right"))
+
+    def line_numbers(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the lines, from 1, of the text file that these rows come from."""
+        self._touch(len(indices) * TOUCHED_BY_A_ROW)
+        return indices + 1 + np.searchsorted(self._kept_before_skipped, indices, side="right")
 
     def describe(self, index: int) -> str:
         """Return a row's file and line, such as `train.en:17`."""
@@ -226,7 +246,7 @@ def _log_progress() -> Progress:
 def _report(columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta) -> None:
     """Say what was found, each time the text is used."""
     for column, counts in zip(columns, meta.columns, strict=True):
-        if counts.empty:
+        if counts.empty and policy.empty != "allow":
             _warn(column, counts.empty, "empty", counts.first_empty, {"skip": "left out", "keep": "kept"}[policy.empty])
         if counts.too_long:
             what = f"longer than {policy.max_length} tokens"

@@ -1,0 +1,1 @@
+"""The language-modelling task for seqtrain."""

@@ -1,0 +1,233 @@
+"""The language-modelling task: text in; continuations, scores and perplexities out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from seqtrain.api import BackwardOptimizer, Batch, ConfigError, Criterion, DataError, LoggingOutput, ModelSpec, Task
+from seqtrain_lm.blocks import BlockRules, make_blocks
+from seqtrain_lm.config import LMConfig
+from seqtrain_lm.continuing import Continuer
+from seqtrain_lm.corpus import Corpus, TextFile
+from seqtrain_lm.dataset import BlockDataset, BlockFile
+from seqtrain_lm.masking import MaskedBatches
+from seqtrain_lm.objectives import make_batches, make_spec
+from seqtrain_lm.scoring import TextSize, TokenScorer, measures_of
+from seqtrain_lm.stretches import line_stretches, stretches, text_size
+from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
+from seqtrain_text.line_buffers import line_buffers
+from seqtrain_text.store import Column, LinePolicy, build_stores
+
+logger = logging.getLogger(__name__)
+
+WHOLE_LINES = LinePolicy(empty="allow", too_long="truncate", max_length=1 << 62)  # what is too long, blocks decide
+
+
+class LMTask(Task):
+    """
+    Learn to predict text.
+
+    Args:
+        config: see `LMConfig`.
+        tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+    """
+
+    def __init__(self, config: LMConfig, *, tokenizer: MakeTokenizer) -> None:
+        self._config = config
+        self._tokenizer = tokenizer()
+        self._batches = make_batches(config, self._tokenizer)
+        self._cache = Path()
+        self._corpus = Corpus(config, self._cache)
+        self._datasets: dict[str, BlockDataset] = {}
+        self._sizes: dict[str, TextSize] = {}
+
+    def prepare(self, artifacts: Path, cache: Path) -> None:
+        """Train the tokenizer, or load that of the run, and binarise all splits."""
+        self._use_cache(cache)
+        for split in self.splits():
+            self._corpus.files(split)  # a missing file should be known before any work is done
+        is_new = not has_tokenizers(artifacts)
+        if is_new:
+            self._learn_vocabulary()
+        else:
+            load_tokenizers({"text": self._tokenizer}, artifacts)
+        for split in self.splits():
+            self.dataset(split)
+        if is_new:  # saved last: had the files turned out unusable, a vocabulary from them should not stay
+            save_tokenizers({"text": self._tokenizer}, artifacts)
+
+    def _learn_vocabulary(self) -> None:
+        names = ", ".join(str(file.path) for file in self._corpus.files("train"))
+        if not any(self._corpus.lines("train")):
+            raise DataError(f"{names}: there is no text, or every line is empty. Check task.train.")
+        logger.info("Learning the vocabulary of %s", names)
+        self._tokenizer.train(self._corpus.lines("train"))
+
+    def load(self, artifacts: Path, cache: Path) -> None:
+        """Load the tokenizer of a run."""
+        self._use_cache(cache)
+        load_tokenizers({"text": self._tokenizer}, artifacts)
+
+    def _use_cache(self, cache: Path) -> None:
+        self._cache = cache
+        self._corpus = Corpus(self._config, cache)
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        """The size of the vocabulary, ids for hidden text included, and the longest block."""
+        return make_spec(self._config, self._batches)
+
+    def splits(self) -> Sequence[str]:
+        """Return the names of the splits."""
+        return self._corpus.splits()
+
+    def dataset(self, split: str) -> BlockDataset:
+        """Return a split's blocks, binarised when first asked for."""
+        if split not in self._datasets:
+            files = self._corpus.files(split)
+            rules = self._rules(split)
+            blocks = [self._blocks(split, file, rules) for file in files]
+            if split == "train":
+                self._refuse_too_little(files, blocks)
+            self._datasets[split] = BlockDataset(blocks, self._batches, eos=self._tokenizer.eos, rules=rules)
+        return self._datasets[split]
+
+    def _rules(self, split: str) -> BlockRules:
+        """Return how text becomes blocks: only training may leave any out, or draw them at random."""
+        config, is_training = self._config, split == "train"
+        return BlockRules(
+            size=config.tokens_per_sample,
+            break_mode=config.break_mode,
+            too_long=config.too_long if is_training else "split",
+            random=config.random_blocks and is_training,
+            packed=config.pack_documents,
+        )
+
+    def _blocks(self, split: str, file: TextFile, rules: BlockRules) -> BlockFile:
+        (store,) = build_stores([Column(file.path, self._tokenizer, split)], cache=self._cache, policy=WHOLE_LINES)
+        blocks = make_blocks(store, rules, file.path)
+        # Of the blocks that begin anywhere, an epoch draws as many as would fill the file.
+        share = max(1, store.counts.tokens // rules.size) / len(blocks) if rules.random else 1.0
+        return BlockFile(store=store, blocks=blocks, goes_on=rules.break_mode == "none", weight=file.weight * share)
+
+    def _refuse_too_little(self, files: Sequence[TextFile], blocks: Sequence[BlockFile]) -> None:
+        num_tokens, size = sum(each.store.counts.tokens for each in blocks), self._config.tokens_per_sample
+        if self._config.break_mode == "none" and num_tokens < size:
+            raise DataError(
+                f"{', '.join(str(file.path) for file in files)}: {num_tokens} tokens are fewer than one block has, "
+                f"task.tokens_per_sample={size}. Set task.tokens_per_sample={num_tokens} or less, or add text."
+            )
+
+    def train_step(
+        self,
+        sample: Batch,
+        model: nn.Module,
+        criterion: Criterion,
+        optimizer: BackwardOptimizer,
+        update_num: int,
+        *,
+        ignore_grad: bool = False,
+    ) -> tuple[Tensor, int, LoggingOutput]:
+        """Compute loss and gradient of one micro-batch; with objective=masked, other tokens are masked each time."""
+        if isinstance(self._batches, MaskedBatches):
+            # The trainer has seeded torch for this micro-batch, so this can be repeated and resumed, as dropout can.
+            sample = self._batches.masked_anew(sample)
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad=ignore_grad)
+
+    def measure(self, split: str, models: Sequence[nn.Module]) -> Mapping[str, float]:
+        """Score every token of a split once, and relate that to how much text it is."""
+        is_validation = split.partition("/")[0] == "valid"
+        if self._config.objective != "causal" or (is_validation and not self._config.score_validation):
+            return {}
+        scorer = self._scorer(models)
+        nats, num_tokens = 0.0, 0
+        for file in self.dataset(split).files:
+            for _, log_probs in scorer(file.store.read, stretches(file.store, self._config.break_mode)):
+                nats -= math.fsum(log_probs)
+                num_tokens += len(log_probs)
+        return measures_of(nats, num_tokens, self._size(split))
+
+    def describe_measures(self, split: str) -> Mapping[str, str]:
+        """Say what was counted, once the split was measured."""
+        if split not in self._sizes:
+            return {}
+        size = self._sizes[split]
+        return {
+            "nats_per_token": f"{self._config.context} tokens read at a time, {self._config.stride} of them scored",
+            "bits_per_char": f"{size.chars} characters",
+            "bits_per_byte": f"{size.num_bytes} bytes",
+            "ppl_per_word": f"{size.words} words and line ends",
+        }
+
+    def _size(self, split: str) -> TextSize:
+        """Return how much text a split is, as far as it is scored; counted when first asked for."""
+        if split not in self._sizes:
+            files = zip(self._corpus.files(split), self.dataset(split).files, strict=True)
+            sizes = [text_size(file.path, blocks.store, self._config.break_mode) for file, blocks in files]
+            self._sizes[split] = sum(sizes, TextSize())
+        return self._sizes[split]
+
+    def _scorer(self, models: Sequence[nn.Module]) -> TokenScorer:
+        return TokenScorer(
+            models=models,
+            padding=self._tokenizer.padding,
+            eos=self._tokenizer.eos,
+            context=self._config.context,
+            stride=self._config.stride,
+            max_tokens=self._config.evaluation.max_tokens,
+        )
+
+    def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
+        """
+        Continue lines, or score them.
+
+        With `generation.nbest` above 1 each continuation is a line of its own: number of the input line, score and
+        text, with tabs between. With `predict=score` each line is a JSON object: the line's negative log-probability
+        in nats, its tokens, the end included, and the log-probability of each.
+
+        Raises:
+            ConfigError: the model was trained to restore hidden text, not to go on.
+        """
+        if self._config.objective != "causal":
+            raise ConfigError(
+                f"This run was trained with task.objective={self._config.objective}: its model restores hidden text, "
+                "and neither continues nor scores lines. Use it to start another run from, or train one with "
+                "task.objective=causal."
+            )
+        if self._config.predict == "score":
+            yield from self._score(models, lines)
+            return
+        continuer = Continuer(models, self._tokenizer, self._config)
+        number = 1
+        for prompts in line_buffers(lines, self._config.buffer_lines):
+            for number, best in enumerate(continuer(prompts, number), start=number):  # noqa: B020 - it goes on
+                if self._config.generation.nbest == 1:
+                    yield best[0].text
+                else:
+                    yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
+            number += 1
+
+    def _score(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
+        """Score the tokens of each line by itself."""
+        scorer = self._scorer(models)
+        for buffer in line_buffers(lines, self._config.buffer_lines):
+            text = line_stretches(self._tokenizer, buffer)
+            log_probs = np.empty(len(text.tokens))
+            for window, found in scorer(text.read, text.stretches):
+                log_probs[window.scored : window.stop] = found
+            for start, stop in text.stretches:
+                yield json.dumps(
+                    {
+                        "nats": -round(math.fsum(log_probs[start:stop]), 4),
+                        "tokens": self._tokenizer.tokens(text.tokens[start:stop].tolist()),
+                        "log_probs": [round(each, 4) for each in log_probs[start:stop].tolist()],
+                    },
+                    ensure_ascii=False,
+                )

@@ -1,0 +1,43 @@
+"""The ids that a model knows: the tokenizer's and, behind them, those that stand for hidden text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqtrain.api import Tokenizer
+from seqtrain_lm.numbers import IntArray
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """
+    A tokenizer's ids and `num_hidden` more.
+
+    Args:
+        tokenizer: trained or loaded.
+        num_hidden: ids for hidden text: 1 for the mask, or 1 for each span of a block.
+    """
+
+    tokenizer: Tokenizer
+    num_hidden: int
+
+    def __len__(self) -> int:
+        return self.first_hidden + self.num_hidden
+
+    @property
+    def first_hidden(self) -> int:
+        """The first id for hidden text."""
+        return self.tokenizer.vocab_size
+
+    @property
+    def padding(self) -> int:
+        """The id that fills up rows."""
+        return self.tokenizer.padding
+
+    def ordinary(self) -> IntArray:
+        """Return the ids that stand for text."""
+        tokenizer = self.tokenizer
+        special = [tokenizer.padding, tokenizer.bos, tokenizer.eos, tokenizer.unknown]
+        return np.setdiff1d(np.arange(tokenizer.vocab_size), special)
