@@ -10,9 +10,6 @@ import pytest
 from torch import Tensor
 
 from seqtrain.batch import Batch
-
-pytest.importorskip("seqtrain.testing.contracts.task", reason="the kit has no contract of tasks yet")
-
 from seqtrain.testing.contracts.dataset import DatasetContract
 from seqtrain.testing.contracts.task import TaskContract
 

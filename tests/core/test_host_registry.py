@@ -113,7 +113,7 @@ def test_an_unknown_name_gets_a_suggestion_and_what_is_there():
         "No model is named 'cn'. Did you mean 'cnn'? Installed: cnn, gru, rnn. See `seqtrain plugins list --components`."
     )
     assert "Did you mean 'acme/rnn'?" in message(TWO, "model", "acm/rnn")
-    assert "Installed: none." in message(TWO, "task", "lm")
+    assert "Installed: none." in message(TWO, "task", "painting")
 
 
 def test_a_missing_component_of_ours_says_what_to_install():

@@ -23,7 +23,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqtrain.api import DataError, Rows, Tokenizer
+from seqtrain.api import DataError, Rows
 from seqtrain_text.padded import ranges
 from seqtrain_text.readers import Lines, TextReader
 
