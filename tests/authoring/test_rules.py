@@ -16,6 +16,7 @@ INSTALLED = [plugin.id for plugin in discover().plugins]
 OPTION = 'option(256, help="size of the hidden state", ge=1)'
 RECORD = "    yield Component("
 REQUIRES = "Requires-Dist: seqtrain<1,>=0.1"
+DECLINED = {"optim": {"P16": "WARN"}}  # the scheduler `manual` is its settings: no default would make sense
 
 
 def check(capsys, name: str = "zoo-acme") -> tuple[int, dict[str, tuple[str, str]]]:
@@ -35,11 +36,11 @@ def statuses(found: dict[str, tuple[str, str]], *, other_than: str = "PASS") -> 
 
 @pytest.mark.parametrize("plugin_id", INSTALLED)
 def test_every_plugin_of_ours_keeps_all_rules(capsys, plugin_id):
-    """What is asked of others, and advice as well."""
+    """What is asked of others, and advice as well, but for what has been declined with a reason."""
     exit_code, found = check(capsys, plugin_id)
 
     assert exit_code == 0
-    assert statuses(found) == {}
+    assert statuses(found) == DECLINED.get(plugin_id, {})
 
 
 def test_codes_are_unique_and_in_order():
