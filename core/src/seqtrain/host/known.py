@@ -10,7 +10,10 @@ BUILTIN = "core"  # the plugin that core itself is
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "translation": {"task": ("translation",)},
     "lm": {"task": ("lm",)},
+    "classify": {"task": ("classify",)},
     "transformer": {"model": ("transformer", "transformer_classifier", "transformer_lm")},
+    "recurrent": {"model": ("lstm", "lstm_classifier", "lstm_lm")},
+    "conv": {"model": ("cnn_classifier", "dynamicconv", "fconv", "fconv_lm", "lightconv")},
     "criteria": {
         "criterion": (
             "adaptive_loss",

@@ -116,7 +116,9 @@ class DatasetContract(TrainedComponentContract):
         for chosen in (some_indices(dataset), some_indices(dataset)[:1]):
             batch, lengths = dataset.collate(chosen), np.stack([dataset.lengths(i, i + 1)[0] for i in chosen])
             sides = np.flatnonzero(lengths.max(0) == lengths.max())
-            real = len(batch) if batch.target.dim() == 1 else int((batch.target != task.model_spec.padding).sum())
+            # Labels and numbers are one target each, and so are the several labels of a row, which are floats.
+            is_tokens = batch.target.dim() == 2 and not batch.target.is_floating_point()
+            real = int((batch.target != task.model_spec.padding).sum()) if is_tokens else len(batch)
 
             assert batch.num_targets == real
             assert batch.num_tokens in lengths.sum(0)[sides]
@@ -156,8 +158,9 @@ class DatasetContract(TrainedComponentContract):
             batch = task.dataset(split).collate(some_indices(task.dataset(split)))
             rows = self.token_rows(batch)
 
-            assert int(batch.target.min()) >= 0
-            assert int(batch.target.max()) < (spec.num_classes or spec.vocab_size)
+            if not batch.target.is_floating_point():
+                assert int(batch.target.min()) >= 0
+                assert int(batch.target.max()) < (spec.num_classes or spec.vocab_size)
             assert [name for name, each in rows.items() if not 0 <= int(each.min()) <= int(each.max()) < largest] == []
             assert max(each.shape[1] for each in rows.values()) <= max(
                 spec.max_positions, spec.max_source_positions or 0

@@ -1,0 +1,1 @@
+"""The task `classify`: labelled text in; labels, probabilities and numbers out."""

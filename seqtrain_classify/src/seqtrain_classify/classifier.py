@@ -1,0 +1,62 @@
+"""
+From rows of tokens to scores: the one way that validation, `evaluate` and `predict` share.
+
+B rows of a batch, T positions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqtrain.api import TrainingError
+from seqtrain_classify.kind import IntArray, Kind, Scores
+
+
+def similar_lengths(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
+    """Yield the indices of all rows, in batches of similar length, longest first, `max_tokens` with padding in each."""
+    order = np.argsort(-lengths, kind="stable")
+    while len(order):
+        size = max(1, max_tokens // int(lengths[order[0]]))
+        yield order[:size]
+        order = order[size:]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """
+    Models that score rows.
+
+    Args:
+        models: one, or several whose scores are averaged; on their device, in evaluation mode.
+        kind: what their output means.
+    """
+
+    models: Sequence[nn.Module]
+    kind: Kind
+
+    @torch.no_grad()
+    def __call__(self, net_input: Mapping[str, Tensor]) -> Scores:
+        """
+        Score the rows of a batch.
+
+        Returns:
+            (B, C), what `Kind.scores` makes of the models' output.
+
+        Raises:
+            TrainingError: the models' output is not finite.
+        """
+        device = next(self.models[0].parameters()).device
+        there = {name: each.to(device) for name, each in net_input.items()}
+        scores = torch.stack([self.kind.scores(model(**there)) for model in self.models]).mean(0)  # (B, C)
+        found: Scores = scores.cpu().numpy()  # the host waits for the device here
+        if not np.isfinite(found).all():
+            raise TrainingError(
+                "The model's output is not finite, so it tells nothing. "
+                "Choose an earlier checkpoint with --checkpoint, or train with a lower optimizer.lr."
+            )
+        return found

@@ -1,0 +1,197 @@
+"""Examples in tables: a line of text each, and a cell that holds the label."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, final
+
+from seqtrain.api import DataError
+from seqtrain_classify.config import ClassifyConfig
+from seqtrain_classify.encoding import PAIR_SEPARATOR
+from seqtrain_classify.kind import Kind, Targets
+from seqtrain_classify.tables import Table
+from seqtrain_text.files import TextScan, find_text
+from seqtrain_text.store import Column
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_BLANKS = str.maketrans("\t\n\r", "   ")  # within a text these are no more than blanks
+
+
+class Example(NamedTuple):
+    """
+    A row of a table.
+
+    Args:
+        number: the line it begins on, from 1.
+        text: one line; a pair has `PAIR_SEPARATOR` between its texts.
+        label: the cell as it is.
+        is_empty: a text has nothing but blanks.
+    """
+
+    number: int
+    text: str
+    label: Any
+    is_empty: bool
+
+
+@final
+@dataclass(frozen=True)
+class ExampleReader:
+    """
+    Takes examples out of tables.
+
+    Args:
+        config: says which columns there are.
+        empty: what happens to rows with an empty text: "error", "skip" or "keep".
+    """
+
+    config: ClassifyConfig
+    empty: str
+
+    def all_rows(self, path: Path) -> Iterator[Example]:
+        """
+        Yield the examples of a table, those that are left out included.
+
+        Raises:
+            DataError: the file is not the table that the config describes, or has an empty text and must not.
+        """
+        table = Table(path, self.config.format, self.config.columns)
+        for number, (text, label, *more) in table.rows(self.config.wanted):
+            lines = [_one_line(each, f"{path}:{number}") for each in (text, *more)]
+            is_empty = not all(lines)
+            if is_empty and self.empty == "error":
+                raise DataError(
+                    f"{path}:{number}: the text is empty. Fill it in or remove the row, or set task.empty_lines=skip."
+                )
+            yield Example(number, PAIR_SEPARATOR.join(lines), label, is_empty)
+
+    def rows(self, path: Path) -> Iterator[Example]:
+        """Yield the examples that are used; there is at least one."""
+        is_used = False
+        for row in self.all_rows(path):
+            if self.uses(row):
+                is_used = True
+                yield row
+        if not is_used:
+            raise _without_text(path)
+
+    def uses(self, row: Example) -> bool:
+        """Say whether an example is not left out."""
+        return not row.is_empty or self.empty == "keep"
+
+    def labels(self, path: Path, read: Callable[[Any], T]) -> Iterator[T]:
+        """
+        Read the labels of a table.
+
+        Args:
+            path: the table.
+            read: understands a cell, or raises a ValueError that says why it does not.
+
+        Raises:
+            DataError: it does not.
+        """
+        return (read_cell(row, path, read) for row in self.rows(path))
+
+
+def read_cell(row: Example, path: Path, read: Callable[[Any], T]) -> T:
+    """Read the label of an example; a ValueError of `read` becomes a DataError that says where."""
+    try:
+        return read(row.label)
+    except ValueError as error:
+        raise DataError(f"{path}:{row.number}: {error}") from error
+
+
+def _without_text(path: Path) -> DataError:
+    return DataError(f"{path}: every row has an empty text. Check task.text_column.")
+
+
+def _one_line(text: Any, place: str) -> str:
+    if not isinstance(text, str):
+        raise DataError(f"{place}: the text is {text!r}, where a text in quotes is expected. Check task.text_column.")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # half of a pair, as "\ud83d" in JSON can be
+            raise DataError(f"{place}: the text has {text[error.start]!a}, half of a character. Mend it.") from error
+    return text.translate(_BLANKS).strip()
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ScannedTable:
+    """
+    What one pass over a table tells; it is also how a token store reads the table's texts.
+
+    Args:
+        reader: takes examples out of it.
+        targets: of the examples that are used, in their order.
+        line_numbers: the lines they begin on, from 1.
+        texts: their number, and a hash of their texts.
+    """
+
+    reader: ExampleReader
+    targets: Targets
+    line_numbers: array[int]
+    texts: TextScan
+
+    unit = "row"
+
+    def __call__(self, path: Path) -> Iterator[str]:
+        """Yield the lines of text."""
+        return (row.text for row in self.reader.rows(path))
+
+    def scan(self, path: Path) -> TextScan:
+        """Return what the pass told."""
+        return self.texts
+
+    def find(self, prefix: str, suffix: str) -> Path:
+        """Find `PREFIX.SUFFIX`."""
+        return find_text(prefix, suffix)
+
+
+@final
+@dataclass(frozen=True)
+class TableColumn(Column):
+    """The texts of a table that was scanned, as a token store is made from them."""
+
+    def place(self, number: int) -> str:
+        """Say where text `number`, from 1, is: on which line of the file."""
+        assert isinstance(self.reader, ScannedTable)
+        return f"{self.path}:{self.reader.line_numbers[number - 1]}"
+
+
+def scan_table(path: Path, reader: ExampleReader, kind: Kind) -> ScannedTable:
+    """
+    Read a table once, so that all that can be wrong with it is known before any work is done.
+
+    Raises:
+        DataError: something is.
+    """
+    targets, line_numbers, content = kind.new_targets(), array("I"), hashlib.sha256()
+    num_empty = first_empty = 0
+    for row in reader.all_rows(path):
+        if row.is_empty:
+            num_empty += 1
+            first_empty = first_empty or row.number
+        if reader.uses(row):
+            targets.append(read_cell(row, path, kind.encode))
+            line_numbers.append(row.number)
+            content.update(row.text.encode())
+            content.update(b"\n")
+    if num_empty:
+        done = "left out" if reader.empty == "skip" else "kept"
+        logger.warning(
+            "%d rows of %s have an empty text (the first: line %d) and were %s", num_empty, path, first_empty, done
+        )
+    if not len(targets):
+        raise _without_text(path)
+    return ScannedTable(
+        reader=reader, targets=targets, line_numbers=line_numbers, texts=TextScan(content.hexdigest(), len(targets))
+    )

@@ -1,0 +1,125 @@
+"""
+What a text is given: a label, several labels, or a number.
+
+B texts, N texts of a split, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+IntArray = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    How good answers are.
+
+    Args:
+        measures: finite numbers by name.
+        notes: how they were taken, by the same names, and further facts.
+    """
+
+    measures: Mapping[str, float]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Targets(Protocol):
+    """The targets of a table's rows, as compact as can be: they are held in memory."""
+
+    def append(self, target: Any, /) -> None:
+        """Add the target of the next row, as `Kind.encode` returned it."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all of them."""
+        ...
+
+    def take(self, rows: IntArray) -> Tensor:
+        """Return the targets of these rows for a batch: (B,) int64, (B, C) float32 or (B,) float32."""
+        ...
+
+
+class Kind(Protocol):
+    """What `task.kind` stands for. Before use, either `learn` or `restore` is called once."""
+
+    @property
+    def higher_is_better(self) -> frozenset[str]:
+        """The measures, of all of which more is better."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels in the order of their numbers; none where there are numbers instead."""
+        ...
+
+    @property
+    def num_classes(self) -> int:
+        """C, as the model is told it."""
+        ...
+
+    def read(self, cell: Any) -> Any:
+        """
+        Understand the cell of a table.
+
+        Raises:
+            ValueError: it holds something else; the message says what, but not where.
+        """
+        ...
+
+    def learn(self, cells: Iterable[Any], where: str) -> None:
+        """
+        Learn which labels there are, from what `read` returned for each training row.
+
+        Raises:
+            DataError: there is nothing to learn from; `where` names the files.
+        """
+        ...
+
+    def restore(self, labels: Sequence[str]) -> None:
+        """Take over the labels of a run."""
+        ...
+
+    def encode(self, cell: Any) -> Any:
+        """
+        Return what `Targets.append` takes.
+
+        Raises:
+            ValueError: as `read`; or a label has not been learned.
+        """
+        ...
+
+    def new_targets(self) -> Targets:
+        """Make room for the targets of a table."""
+        ...
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Turn a model's output (B, C) into what may be averaged over models: probabilities, or numbers."""
+        ...
+
+    def decide(self, scores: Scores) -> NDArray[Any]:
+        """Return an answer for each of the scores (B, C), as comparable with targets."""
+        ...
+
+    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
+        """Compare answers with the targets of N >= 1 texts."""
+        ...
+
+    def cells(self, scores: Scores) -> list[str]:
+        """Write the answer for scores (C,) as cells of a table."""
+        ...
+
+    def fields(self, scores: Scores) -> dict[str, Any]:
+        """Write it as the fields of a JSON object."""
+        ...

@@ -1,0 +1,89 @@
+"""`task.kind=regression`: every text has a number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqtrain.api import DataError
+from seqtrain_classify.kind import Measured, Scores
+from seqtrain_classify.measures import number_measures
+from seqtrain_classify.targets import NumberTargets
+
+logger = logging.getLogger(__name__)
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@final
+class Number:
+    """A number each; see `Kind` for the methods."""
+
+    higher_is_better = frozenset({"pearson", "spearman"})
+    labels: Sequence[str] = ()
+    num_classes = 1
+
+    def read(self, cell: Any) -> float:
+        """Return the number."""
+        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+            raise ValueError(_no_number(cell))  # noqa: TRY004 - the caller adds the place
+        try:
+            number = float(cell)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(_no_number(cell)) from error
+        if not abs(number) <= LARGEST:
+            raise ValueError(f"the number {cell!r} is not finite, or too large. Mend or remove the row.")
+        return number
+
+    def learn(self, cells: Iterable[float], where: str) -> None:
+        """See that numbers differ; there is nothing to keep."""
+        numbers = np.fromiter(cells, np.float64)
+        if numbers.min() == numbers.max():
+            raise DataError(
+                f"{where}: every row has the number {numbers[0]:g}, so there is nothing to tell apart. "
+                "Check task.label_column, or add rows with another number."
+            )
+        logger.info("%d numbers, %g to %g, mean %g", len(numbers), numbers.min(), numbers.max(), numbers.mean())
+
+    def restore(self, labels: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def encode(self, cell: Any) -> float:
+        """Return the number."""
+        return self.read(cell)
+
+    def new_targets(self) -> NumberTargets:
+        """Make room for targets."""
+        return NumberTargets()
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return the model's output as it is."""
+        return logits.float()
+
+    def decide(self, scores: Scores) -> NDArray[Any]:
+        """Return the numbers, (B,)."""
+        return scores[:, 0]
+
+    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
+        """Compare numbers."""
+        return number_measures(answers, expected)
+
+    def cells(self, scores: Scores) -> list[str]:
+        """Write the number."""
+        return [f"{scores[0]:.4f}"]
+
+    def fields(self, scores: Scores) -> dict[str, Any]:
+        """Write the number."""
+        return {"number": round(float(scores[0]), 4)}
+
+
+def _no_number(cell: Any) -> str:
+    return (
+        f"the label {cell!r} is no number, which task.kind=regression asks for. Mend or remove the row, "
+        "check task.label_column, or set task.kind=single."
+    )

@@ -1,0 +1,87 @@
+"""From lines to answers, in the same order."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from seqtrain.api import DataError
+from seqtrain_classify.classifier import Classifier, similar_lengths
+from seqtrain_classify.config import ClassifyConfig
+from seqtrain_classify.dataset import TOKENS_NAME
+from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder, ended_rows
+from seqtrain_classify.kind import Scores
+from seqtrain_text.line_buffers import line_buffers
+from seqtrain_text.padded import pad_rows, ranges
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """
+    Answers lines as `seqtrain predict` writes them.
+
+    Args:
+        classifier: scores rows.
+        encoder: turns lines into rows.
+        config: how answers are written.
+    """
+
+    classifier: Classifier
+    encoder: RowEncoder
+    config: ClassifyConfig
+
+    def __call__(self, lines: Iterable[str]) -> Iterator[str]:
+        """
+        Answer each line, reading no further ahead than a buffer; at the end, say how many were cut.
+
+        Raises:
+            DataError: a line should be a pair and is none.
+        """
+        number = num_cut = first_cut = 0
+        for buffer in line_buffers(lines, self.config.buffer_lines):
+            texts = [self._text(line, number + place) for place, line in enumerate(buffer, start=1)]
+            scores, too_long = self._scores(texts)
+            if too_long:
+                num_cut, first_cut = num_cut + len(too_long), first_cut or number + too_long[0] + 1
+            yield from map(self._written, scores)
+            number += len(buffer)
+        if num_cut:
+            what = f"longer than {self.config.max_length} tokens"
+            logger.warning("%d of %d lines are %s (the first: line %d) and were cut", num_cut, number, what, first_cut)
+
+    def _text(self, line: str, number: int) -> str:
+        """Bring a line into the form that texts of tables have."""
+        if not self.config.is_pair:
+            return line.replace(PAIR_SEPARATOR, " ").strip()
+        parts = line.split(PAIR_SEPARATOR) if line else ["", ""]
+        if len(parts) != 2:
+            raise DataError(
+                f"Line {number} of the input has {len(parts) - 1} tabs. This run was trained on pairs of texts: "
+                "write each pair as TEXT<tab>TEXT, without tabs in the texts."
+            )
+        return PAIR_SEPARATOR.join(part.strip() for part in parts)
+
+    def _scores(self, texts: Sequence[str]) -> tuple[Scores, Sequence[int]]:
+        """Score texts; return what was found for each, and which of them were too long."""
+        encoded, tokenizer = self.encoder.encode_batch(texts), self.encoder.tokenizer
+        tokens, lengths = ended_rows(encoded, max_length=self.config.max_length, eos=tokenizer.eos)
+        starts = np.cumsum(lengths) - lengths
+        scores = np.empty((len(texts), self.classifier.kind.num_classes), np.float32)
+        for indices in similar_lengths(lengths, self.config.prediction.max_tokens):
+            flat = tokens[ranges(starts[indices], lengths[indices])]
+            padded = pad_rows(flat, lengths[indices], tokenizer.padding)  # (B, T)
+            scores[indices] = self.classifier({TOKENS_NAME: torch.from_numpy(padded)})
+        return scores, np.flatnonzero(encoded[1] >= self.config.max_length).tolist()
+
+    def _written(self, scores: Scores) -> str:
+        kind = self.classifier.kind
+        if self.config.prediction.format == "json":
+            return json.dumps(kind.fields(scores), ensure_ascii=False)
+        return "\t".join(kind.cells(scores))

@@ -1,0 +1,112 @@
+"""`task.kind=multi`: a text has any of the labels, or none."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqtrain.api import DataError
+from seqtrain_classify.kind import Measured, Scores
+from seqtrain_classify.labels import LabelMap, in_order, read_label, told
+from seqtrain_classify.measures import label_set_measures
+from seqtrain_classify.targets import LabelSetTargets
+
+logger = logging.getLogger(__name__)
+
+
+@final
+class SeveralLabels:
+    """
+    Any labels each; see `Kind` for the methods.
+
+    Args:
+        separator: what is between labels in a cell.
+        threshold: a text has the labels that are at least so probable.
+    """
+
+    higher_is_better = frozenset({"accuracy", "macro_f1", "micro_f1"})
+
+    def __init__(self, separator: str, threshold: float) -> None:
+        self._separator, self._threshold = separator, threshold
+        self._map = LabelMap(())
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels in the order of their numbers."""
+        return self._map.labels
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of labels."""
+        return len(self.labels)
+
+    def read(self, cell: Any) -> list[str]:
+        """Return the labels, each once."""
+        if isinstance(cell, str):
+            cell = [part for part in cell.split(self._separator) if part.strip()]
+        names = [read_label(each) for each in (cell if isinstance(cell, list) else [] if cell is None else [cell])]
+        for name in names:
+            if self._separator in name:
+                raise ValueError(
+                    f"the label {name!r} has the separator {self._separator!r} in it. "
+                    "Set task.label_separator to something that no label has."
+                )
+        return list(dict.fromkeys(names))
+
+    def learn(self, cells: Iterable[list[str]], where: str) -> None:
+        """Learn the labels; there must be two."""
+        counts: Counter[str] = Counter()
+        num_rows = 0
+        for names in cells:
+            num_rows += 1
+            counts.update(names)
+        if len(counts) < 2:
+            found = f"{next(iter(counts))!r} is the only label" if counts else "no row has a label"
+            raise DataError(
+                f"{where}: {found}, and task.kind=multi is for two or more. Check task.label_column and "
+                f"task.label_separator={self._separator!r}, or set task.kind=single."
+            )
+        self.restore(in_order(counts))
+        logger.info("%d labels in %d rows: %s", len(counts), num_rows, told(counts, self.labels))
+
+    def restore(self, labels: Sequence[str]) -> None:
+        """Take over labels."""
+        self._map = LabelMap(labels)
+
+    def encode(self, cell: Any) -> list[int]:
+        """Return the labels' numbers."""
+        return [self._map.number(name) for name in self.read(cell)]
+
+    def new_targets(self) -> LabelSetTargets:
+        """Make room for targets."""
+        return LabelSetTargets(self.num_classes)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return the probability of each label."""
+        return logits.float().sigmoid()
+
+    def decide(self, scores: Scores) -> NDArray[Any]:
+        """Return (B, C) bool, which labels are probable enough."""
+        return scores >= self._threshold
+
+    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
+        """Compare sets of labels, (N, C) each."""
+        return label_set_measures(answers, expected > 0, self.labels)
+
+    def cells(self, scores: Scores) -> list[str]:
+        """Write the labels, and the probability of each that there is, in their order."""
+        return [self._separator.join(self._chosen(scores)), *(f"{each:.4f}" for each in scores)]
+
+    def fields(self, scores: Scores) -> dict[str, Any]:
+        """Write the labels, and the probability of each that there is, by name."""
+        probabilities = {label: round(float(each), 4) for label, each in zip(self.labels, scores, strict=True)}
+        return {"labels": self._chosen(scores), "probabilities": probabilities}
+
+    def _chosen(self, scores: Scores) -> list[str]:
+        return [self.labels[number] for number in np.flatnonzero(self.decide(scores)).tolist()]

@@ -1,0 +1,96 @@
+"""`task.kind=single`: every text has one of the labels."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqtrain.api import DataError
+from seqtrain_classify.kind import Measured, Scores
+from seqtrain_classify.labels import LabelMap, in_order, read_label, told
+from seqtrain_classify.measures import label_measures
+from seqtrain_classify.targets import LabelTargets
+
+logger = logging.getLogger(__name__)
+
+SUSPICIOUS = 50  # labels: fewer may well be most of a small table
+
+
+@final
+class SingleLabel:
+    """One label each; see `Kind` for the methods."""
+
+    higher_is_better = frozenset({"accuracy", "macro_f1", "micro_f1", "mcc"})
+
+    def __init__(self) -> None:
+        self._map = LabelMap(())
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The labels in the order of their numbers."""
+        return self._map.labels
+
+    @property
+    def num_classes(self) -> int:
+        """C, the number of labels."""
+        return len(self.labels)
+
+    def read(self, cell: Any) -> str:
+        """Return the label."""
+        return read_label(cell)
+
+    def learn(self, cells: Iterable[str], where: str) -> None:
+        """Learn the labels; there must be two."""
+        counts = Counter(cells)
+        if len(counts) == 1:
+            raise DataError(
+                f"{where}: every row has the label {next(iter(counts))!r}, so there is nothing to tell apart. "
+                "Check task.label_column, or add rows with another label."
+            )
+        if len(counts) > max(SUSPICIOUS, counts.total() / 2):
+            logger.warning(
+                "%s: there are %d labels for %d rows. If these are numbers, set task.kind=regression; "
+                "else check task.label_column",
+                where, len(counts), counts.total(),
+            )  # fmt: skip
+        self.restore(in_order(counts))
+        logger.info("%d labels: %s", len(counts), told(counts, self.labels))
+
+    def restore(self, labels: Sequence[str]) -> None:
+        """Take over labels."""
+        self._map = LabelMap(labels)
+
+    def encode(self, cell: Any) -> int:
+        """Return the label's number."""
+        return self._map.number(self.read(cell))
+
+    def new_targets(self) -> LabelTargets:
+        """Make room for targets."""
+        return LabelTargets()
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Return the probability of each label."""
+        return logits.float().softmax(-1)
+
+    def decide(self, scores: Scores) -> NDArray[Any]:
+        """Return the number of the most probable label."""
+        numbers: NDArray[Any] = scores.argmax(-1)
+        return numbers
+
+    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
+        """Compare numbers of labels."""
+        return label_measures(answers, expected, self.labels)
+
+    def cells(self, scores: Scores) -> list[str]:
+        """Write the label, and the probability of each in their order."""
+        return [self.labels[int(scores.argmax())], *(f"{each:.4f}" for each in scores)]
+
+    def fields(self, scores: Scores) -> dict[str, Any]:
+        """Write the label, and the probability of each by name."""
+        probabilities = {label: round(float(each), 4) for label, each in zip(self.labels, scores, strict=True)}
+        return {"label": self.labels[int(scores.argmax())], "probabilities": probabilities}
