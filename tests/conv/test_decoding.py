@@ -15,7 +15,7 @@ from seqtrain.api import IncrementalModel, ModelSpec
 from seqtrain_conv.config import FConvConfig, FConvLanguageModelConfig, LightConvConfig
 from seqtrain_conv.fconv import ConvolutionalEncoderDecoder
 from seqtrain_conv.fconv_lm import fconv_lm
-from seqtrain_conv.light_conv import dynamicconv, lightconv
+from seqtrain_conv.lightconv import dynamicconv, lightconv
 
 PADDING, VOCAB = 1, 19
 SPEC = ModelSpec(vocab_size=VOCAB, source_vocab_size=VOCAB, shared_vocabulary=True, padding=PADDING, max_positions=12)

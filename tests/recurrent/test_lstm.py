@@ -76,11 +76,11 @@ def test_the_decoder_starts_from_the_source() -> None:
     """The cells that it starts from are the encoder's, each layer's from the same layer."""
     model = build(bidirectional=False, layers=2)
     source = tokens(3, 4)
-    reading = model.encoder(source, source != PADDING)
+    encoded = model.encoder(source, source != PADDING)
     state = model.start_decoding({"source_tokens": source}, beam=1)
 
-    torch.testing.assert_close(torch.stack(state.cell), reading.cell)
-    torch.testing.assert_close(torch.stack(state.hidden), reading.hidden)
+    torch.testing.assert_close(torch.stack(state.cell), encoded.cell)
+    torch.testing.assert_close(torch.stack(state.hidden), encoded.hidden)
     assert state.fed is not None
     assert not state.fed.any()
 
@@ -118,7 +118,7 @@ def test_dropout_is_set_for_each_place() -> None:
     ]  # fmt: skip
 
     assert shares == [0.0, 0.3, 0.3, 0.5]
-    assert model.encoder.reader.dropout.p == 0.3
+    assert model.encoder.stack.dropout.p == 0.3
 
 
 def test_it_learns_to_reverse() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from seqtrain.api import ConfigError, ModelSpec, OffersFeatures
 from seqtrain_recurrent.config import LSTMClassifierConfig
 from seqtrain_recurrent.lstm_classifier import LSTMClassifier
-from seqtrain_recurrent.reader import Reading
+from seqtrain_recurrent.stack import Encoded
 
 PADDING, VOCAB = 1, 19
 SPEC = ModelSpec(vocab_size=VOCAB, padding=PADDING, num_classes=3, max_positions=9)
@@ -32,7 +32,7 @@ def test_what_stands_for_a_text_is_worked_by_hand(pooling: str, expected: list[l
     states = torch.tensor([[[5.0, 6.0]], [[7.0, 8.0]]])
     is_real = torch.tensor([[True, True, False]])
 
-    assert expected == build(pooling=pooling)._pool(Reading(vectors, states, states), is_real).tolist()
+    assert expected == build(pooling=pooling)._pool(Encoded(vectors, states, states), is_real).tolist()
 
 
 def test_a_task_without_classes_is_refused() -> None:

@@ -104,6 +104,16 @@ def test_each_way_of_dropping_acts_in_training_alone(option: str) -> None:
     assert not torch.equal(model(read), model(read))
 
 
+def test_initial_weights_are_even() -> None:
+    """Within 0.1 of zero in the table, within 1 / sqrt(U) in layers of U units; padding's row is zero."""
+    model = build(layers=2, embed_dim=50, hidden_dim=400)
+    table, first = model.tokens.weight, model.layers[0].weight_hh_l0
+
+    assert 0.09 < table.abs().max() <= 0.1
+    assert not table[PADDING].any()
+    assert 0.045 < first.abs().max() <= 0.05
+
+
 def test_training_starts_near_the_uniform_distribution() -> None:
     """The first loss is about ln V."""
     read = tokens(8, 15)

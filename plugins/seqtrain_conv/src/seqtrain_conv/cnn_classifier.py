@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqtrain.api import ConfigError, ModelSpec
 from seqtrain_conv.config import CNNClassifierConfig
-from seqtrain_conv.tables import token_table
+from seqtrain_conv.embedding import token_table
 
 
 class CNNClassifier(nn.Module):
@@ -49,6 +49,11 @@ class CNNClassifier(nn.Module):
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"tokens": "target", "output": "classes"}
 
     def forward(self, tokens: Tensor, features_only: bool = False) -> Tensor:
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.plugin import ConfigError, option
-from seqtrain_conv.layer_list import read_layers
+from seqtrain_conv.layer_sizes import read_layers
 
 
 def _layers(default: str, whose: str) -> Any:

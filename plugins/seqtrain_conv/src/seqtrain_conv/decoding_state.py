@@ -1,18 +1,36 @@
 """
-A convolutional model's memory while it decodes.
+A convolutional model's memory while it decodes: the source, and what each convolution has seen last.
 
-B sentences, W rows (beam) of each, R = B*W, S source positions, T new positions, D size of a vector, K width of a
+B sentences, W rows (beam) of each, R = B*W, S source positions, T target positions, D size of a vector, K width of a
 convolution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from seqtrain_conv.source import Source
+
+class Source(NamedTuple):
+    """
+    A source as the attention of one layer, or of all of them, reads it.
+
+    Args:
+        keys: (B, S, D), or with H heads (B, H, S, D/H).
+        values: likewise.
+        is_padding: bool, broadcast to (B, T, S) or (B, H, T, S).
+    """
+
+    keys: Tensor
+    values: Tensor
+    is_padding: Tensor
+
+    def select(self, sentences: Tensor) -> Source:
+        """Return these sentences only, (B',) int64."""
+        return Source(*(each.index_select(0, sentences) for each in self))
 
 
 class InputBuffer:

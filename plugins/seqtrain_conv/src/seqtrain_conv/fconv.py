@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from seqtrain.api import ModelSpec
 from seqtrain_conv.config import FConvConfig
-from seqtrain_conv.decoding_state import ConvolutionState
-from seqtrain_conv.fconv_layers import AttentionToSource, Embedding
-from seqtrain_conv.gated_block import SQRT_HALF, as_blocks, make_blocks, no_buffers
-from seqtrain_conv.layer_list import read_layers
-from seqtrain_conv.source import Source
-from seqtrain_conv.tables import source_and_target_tables
+from seqtrain_conv.decoding_state import ConvolutionState, Source
+from seqtrain_conv.embedding import PositionedEmbedding, source_and_target_tables
+from seqtrain_conv.fconv_attention import AttentionToSource
+from seqtrain_conv.gated_convolution import SQRT_HALF, as_blocks, make_blocks, no_buffers
+from seqtrain_conv.layer_sizes import read_layers
 from seqtrain_conv.weight_norm import make_linear
 
 EMBEDDING_STD = 0.1
@@ -59,6 +58,17 @@ class ConvolutionalEncoderDecoder(nn.Module):
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {
+            "encoder.embedding.tokens": "source",
+            "encoder.embedding.positions": "positions",
+            "decoder.embedding.tokens": "target",
+            "decoder.embedding.positions": "positions",
+            "output": "target",
+        }
 
     def forward(self, source_tokens: Tensor, prev_output_tokens: Tensor, features_only: bool = False) -> Tensor:
         """
@@ -114,7 +124,7 @@ class Encoder(nn.Module):
         super().__init__()
         blocks = read_layers(config.encoder_layers, "encoder_layers")
         first = blocks[0][0].channels
-        self.embedding = Embedding(tokens, max_positions, config.dropout, side="source")
+        self.embedding = PositionedEmbedding(tokens, max_positions, config.dropout, side="source")
         self.expand = make_linear(config.embed_dim, first, dropout=config.dropout)
         self.blocks = make_blocks(first, blocks, config.dropout, causal=False)
         self.contract = make_linear(blocks[-1][-1].channels, config.embed_dim)
@@ -143,7 +153,7 @@ class Decoder(nn.Module):
         blocks = read_layers(config.decoder_layers, "decoder_layers")
         first = blocks[0][0].channels
         self.num_convolutions = sum(map(len, blocks))
-        self.embedding = Embedding(tokens, max_positions, config.dropout, side="target")
+        self.embedding = PositionedEmbedding(tokens, max_positions, config.dropout, side="target")
         self.expand = make_linear(config.embed_dim, first, dropout=config.dropout)
         self.blocks = make_blocks(first, blocks, config.dropout, causal=True)
         self.attention = nn.ModuleList(AttentionToSource(block[-1].channels, config.embed_dim) for block in blocks)

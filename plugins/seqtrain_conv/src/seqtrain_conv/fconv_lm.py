@@ -13,13 +13,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from seqtrain.api import ConfigError, ModelSpec
+from seqtrain.api import ConfigError, ModelSpec, apply_to_documents
 from seqtrain_conv.config import FConvLanguageModelConfig
 from seqtrain_conv.decoding_state import ConvolutionState
-from seqtrain_conv.documents import take_apart
-from seqtrain_conv.gated_block import SQRT_HALF, as_blocks, make_blocks, no_buffers
-from seqtrain_conv.layer_list import read_layers
-from seqtrain_conv.tables import token_table
+from seqtrain_conv.embedding import token_table
+from seqtrain_conv.gated_convolution import SQRT_HALF, as_blocks, make_blocks, no_buffers
+from seqtrain_conv.layer_sizes import read_layers
 from seqtrain_conv.weight_norm import make_linear
 
 EMBEDDING_STD = 0.1
@@ -62,6 +61,11 @@ class ConvolutionalLM(nn.Module):
     def _logits(self, features: Tensor) -> Tensor:
         """Return logits (R, T, V)."""
 
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"tokens": "target", "output": "target"}
+
     def forward(self, tokens: Tensor, documents: Tensor | None = None, features_only: bool = False) -> Tensor:
         """
         Predict what follows each token.
@@ -77,8 +81,7 @@ class ConvolutionalLM(nn.Module):
         if documents is None:
             features = self._features(self._read(tokens))
         else:
-            apart = take_apart(tokens, documents, self.padding)
-            features = self._features(apart.put_back(self._read(apart.tokens)))
+            features = self._features(apply_to_documents(self._read, tokens, documents, self.padding))
         return features if features_only else self._logits(features)
 
     @torch.no_grad()

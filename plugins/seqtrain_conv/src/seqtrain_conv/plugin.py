@@ -31,20 +31,20 @@ def seqtrain_components() -> Iterator[Component]:
     yield Component(
         kind="model",
         name="lightconv",
-        ref="seqtrain_conv.light_conv:lightconv",
+        ref="seqtrain_conv.lightconv:lightconv",
         config="seqtrain_conv.config:LightConvConfig",
         summary="Lightweight convolutions in place of self-attention",
         for_tasks=("translation",),
-        presets="seqtrain_conv:presets/light_conv.yaml",
+        presets="seqtrain_conv:presets/lightconv.yaml",
     )
     yield Component(
         kind="model",
         name="dynamicconv",
-        ref="seqtrain_conv.light_conv:dynamicconv",
+        ref="seqtrain_conv.lightconv:dynamicconv",
         config="seqtrain_conv.config:LightConvConfig",
         summary="Convolutions with filters made for each position",
         for_tasks=("translation",),
-        presets="seqtrain_conv:presets/light_conv.yaml",
+        presets="seqtrain_conv:presets/lightconv.yaml",
     )
     yield Component(
         kind="model",

@@ -9,8 +9,10 @@ BOUND = 0.1
 
 
 def token_table(vocab_size: int, dim: int, padding: int) -> nn.Embedding:
-    """Return a table (V, D) whose padding row gets no gradient as an input; `initialise` makes it zero."""
-    return nn.Embedding(vocab_size, dim, padding_idx=padding)
+    """Return a table (V, D) of initial weights whose padding row gets no gradient as an input."""
+    table = nn.Embedding(vocab_size, dim, padding_idx=padding)
+    initialise(table)
+    return table
 
 
 def initialise(module: nn.Module) -> None:

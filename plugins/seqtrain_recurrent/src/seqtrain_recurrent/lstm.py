@@ -17,7 +17,7 @@ from seqtrain_recurrent.attention import Attention
 from seqtrain_recurrent.config import LSTMConfig
 from seqtrain_recurrent.decoding_state import RecurrentState
 from seqtrain_recurrent.initialisation import initialise, token_table
-from seqtrain_recurrent.reader import Reader, Reading
+from seqtrain_recurrent.stack import Encoded, LSTMStack
 
 
 class LSTMEncoderDecoder(nn.Module):
@@ -40,7 +40,7 @@ class LSTMEncoderDecoder(nn.Module):
         self.padding = spec.padding
         source, target = _token_tables(config, spec)
         self.encoder = Encoder(config, source)
-        self.decoder = Decoder(config, target, self.encoder.reader.units)
+        self.decoder = Decoder(config, target, self.encoder.stack.units)
         self.output = nn.Linear(config.embed_dim, spec.vocab_size, bias=config.share_embeddings == "none")
         if config.share_embeddings != "none":
             self.output.weight = target.weight
@@ -50,6 +50,11 @@ class LSTMEncoderDecoder(nn.Module):
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"encoder.tokens": "source", "decoder.tokens": "target", "output": "target"}
 
     def forward(self, source_tokens: Tensor, prev_output_tokens: Tensor, features_only: bool = False) -> Tensor:
         """
@@ -96,7 +101,7 @@ class Encoder(nn.Module):
         self.tokens = tokens
         self.dropout_in = nn.Dropout(_either(config.encoder_dropout_in, config.dropout))
         self.dropout_out = nn.Dropout(_either(config.encoder_dropout_out, config.dropout))
-        self.reader = Reader(
+        self.stack = LSTMStack(
             config.embed_dim,
             config.hidden_dim,
             config.layers,
@@ -104,10 +109,10 @@ class Encoder(nn.Module):
             dropout=self.dropout_out.p,
         )
 
-    def forward(self, source_tokens: Tensor, is_real: Tensor) -> Reading:
+    def forward(self, source_tokens: Tensor, is_real: Tensor) -> Encoded:
         """Read source tokens (B, S), of which is_real (B, S) bool is False at padding."""
-        reading: Reading = self.reader(self.dropout_in(self.tokens(source_tokens)), is_real)
-        return reading._replace(vectors=self.dropout_out(reading.vectors))
+        encoded: Encoded = self.stack(self.dropout_in(self.tokens(source_tokens)), is_real)
+        return encoded._replace(vectors=self.dropout_out(encoded.vectors))
 
 
 class Decoder(nn.Module):
@@ -133,10 +138,10 @@ class Decoder(nn.Module):
         self.attention = Attention(units, source_dim)
         self.contract = nn.Linear(units, config.embed_dim) if units != config.embed_dim else None
 
-    def start(self, reading: Reading, is_real: Tensor) -> RecurrentState:
+    def start(self, encoded: Encoded, is_real: Tensor) -> RecurrentState:
         """Return the state in which a target begins; is_real (B, S) bool says where the source that was read is."""
-        hidden, cell = self.start_hidden(reading.hidden), self.start_cell(reading.cell)  # (L, B, U)
-        source = self.attention.read(reading.vectors, is_real)
+        hidden, cell = self.start_hidden(encoded.hidden), self.start_cell(encoded.cell)  # (L, B, U)
+        source = self.attention.read(encoded.vectors, is_real)
         return RecurrentState(hidden, cell, fed=torch.zeros_like(hidden[0]), source=source)
 
     def forward(self, tokens: Tensor, state: RecurrentState) -> Tensor:

@@ -1,7 +1,7 @@
 """
 The LSTM that labels texts.
 
-B texts, T positions, U units of the reader, C classes. Rows are padded on the right.
+B texts, T positions, U units of the last layer, C classes. Rows are padded on the right.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from seqtrain.api import ConfigError, ModelSpec
 from seqtrain_recurrent.config import LSTMClassifierConfig
 from seqtrain_recurrent.initialisation import initialise, token_table
-from seqtrain_recurrent.reader import Reader, Reading
+from seqtrain_recurrent.stack import Encoded, LSTMStack
 
 
 class LSTMClassifier(nn.Module):
@@ -36,7 +36,7 @@ class LSTMClassifier(nn.Module):
         self.padding = spec.padding
         self.tokens = token_table(spec.vocab_size, config.embed_dim, spec.padding)
         self.dropout = nn.Dropout(config.dropout)
-        self.reader = Reader(
+        self.stack = LSTMStack(
             config.embed_dim,
             config.hidden_dim,
             config.layers,
@@ -44,13 +44,18 @@ class LSTMClassifier(nn.Module):
             dropout=config.dropout,
         )
         self.pooling = config.pooling
-        self.output = nn.Linear(self.reader.units, spec.num_classes)
+        self.output = nn.Linear(self.stack.units, spec.num_classes)
         initialise(self)
 
     @property
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"tokens": "target", "output": "classes"}
 
     def forward(self, tokens: Tensor, features_only: bool = False) -> Tensor:
         """
@@ -64,14 +69,15 @@ class LSTMClassifier(nn.Module):
             (B, C) logits, or (B, U) features.
         """
         is_real = tokens != self.padding
-        features: Tensor = self.dropout(self._pool(self.reader(self.dropout(self.tokens(tokens)), is_real), is_real))
+        encoded: Encoded = self.stack(self.dropout(self.tokens(tokens)), is_real)
+        features: Tensor = self.dropout(self._pool(encoded, is_real))
         return features if features_only else self.output_projection(features)
 
-    def _pool(self, reading: Reading, is_real: Tensor) -> Tensor:
+    def _pool(self, encoded: Encoded, is_real: Tensor) -> Tensor:
         """Return one vector (B, U) for each text; is_real (B, T) bool is False at padding."""
         if self.pooling == "last":
-            return reading.hidden[-1]
+            return encoded.hidden[-1]
         is_padding = ~is_real[:, :, None]
         if self.pooling == "max":
-            return reading.vectors.masked_fill(is_padding, -torch.inf).amax(1)
-        return reading.vectors.masked_fill(is_padding, 0).sum(1) / is_real.sum(1, keepdim=True)
+            return encoded.vectors.masked_fill(is_padding, -torch.inf).amax(1)
+        return encoded.vectors.masked_fill(is_padding, 0).sum(1) / is_real.sum(1, keepdim=True)

@@ -13,12 +13,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from seqtrain.api import ModelSpec
+from seqtrain.api import ModelSpec, apply_to_documents
 from seqtrain_recurrent.config import LSTMLanguageModelConfig
 from seqtrain_recurrent.decoding_state import RecurrentState
-from seqtrain_recurrent.documents import take_apart
 from seqtrain_recurrent.dropout import LockedDropout, WordDropout
-from seqtrain_recurrent.initialisation import initialise, token_table
+from seqtrain_recurrent.initialisation import token_table
 from seqtrain_recurrent.lstm_layer import LSTMLayer
 
 
@@ -31,7 +30,8 @@ class LSTMLanguageModel(nn.Module):
         spec: vocabulary and padding.
 
     Source:
-        Merity et al. 2017, arXiv:1708.02182, for the sizes of layers and the ways of dropping; fairseq's `lstm_lm`.
+        Merity et al. 2017, arXiv:1708.02182, for the sizes of layers, the ways of dropping and the initial weights:
+        tables within 0.1 of zero, all else within 1 / sqrt(U), which is what torch draws for layers of U units.
     """
 
     def __init__(self, config: LSTMLanguageModelConfig, *, spec: ModelSpec) -> None:
@@ -48,12 +48,16 @@ class LSTMLanguageModel(nn.Module):
         self.output = nn.Linear(last, spec.vocab_size)
         if config.tie_embeddings:
             self.output.weight = self.tokens.weight
-        initialise(self)
 
     @property
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"tokens": "target", "output": "target"}
 
     def forward(self, tokens: Tensor, documents: Tensor | None = None, features_only: bool = False) -> Tensor:
         """
@@ -68,10 +72,9 @@ class LSTMLanguageModel(nn.Module):
             (B, T, V) logits, or (B, T, D) features.
         """
         if documents is None:
-            features = self._read(tokens, self._start(tokens))
+            features = self._read(tokens)
         else:
-            apart = take_apart(tokens, documents, self.padding)
-            features = apart.put_back(self._read(apart.tokens, self._start(apart.tokens)))
+            features = apply_to_documents(self._read, tokens, documents, self.padding)
         return features if features_only else self.output_projection(features)
 
     @torch.no_grad()
@@ -101,8 +104,9 @@ class LSTMLanguageModel(nn.Module):
         zeros = [self.tokens.weight.new_zeros(len(tokens), layer.hidden_size) for layer in layers]
         return RecurrentState(zeros, zeros)
 
-    def _read(self, tokens: Tensor, state: RecurrentState) -> Tensor:
-        """Append tokens (R, T) to the state and return features (R, T, D)."""
+    def _read(self, tokens: Tensor, state: RecurrentState | None = None) -> Tensor:
+        """Append tokens (R, T) to the state, or to a new one, and return features (R, T, D)."""
+        state = self._start(tokens) if state is None else state
         x = self.dropout_in(self.word_dropout(self.tokens(tokens), tokens))
         for number, layer in enumerate(self.layers):
             if number:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqtrain_conv.decoding_state import InputBuffer
-from seqtrain_conv.light_convolution import (
+from seqtrain_conv.shared_convolution import (
     DynamicConvolution,
     LightweightConvolution,
     SharedConvolution,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqtrain.errors import ConfigError
-from seqtrain_conv.layer_list import read_layers
+from seqtrain_conv.layer_sizes import read_layers
 
 
 @pytest.mark.parametrize(

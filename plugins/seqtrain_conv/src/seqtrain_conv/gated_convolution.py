@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the name all torch code has for 
 from torch import Tensor, nn
 
 from seqtrain_conv.decoding_state import InputBuffer
-from seqtrain_conv.layer_list import Block, ConvolutionSize
+from seqtrain_conv.layer_sizes import Block, ConvolutionSize
 from seqtrain_conv.weight_norm import make_convolution, make_linear
 
 SQRT_HALF = math.sqrt(0.5)  # times the sum of two, it keeps their variance

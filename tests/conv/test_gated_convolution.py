@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from seqtrain_conv.decoding_state import InputBuffer
-from seqtrain_conv.gated_block import GatedBlock, GatedConvolution, make_blocks
-from seqtrain_conv.layer_list import ConvolutionSize, read_layers
+from seqtrain_conv.gated_convolution import GatedBlock, GatedConvolution, make_blocks
+from seqtrain_conv.layer_sizes import ConvolutionSize, read_layers
 
 
 def gated(width: int, *, causal: bool, inputs: int = 2, channels: int = 3, dropout: float = 0.0) -> GatedConvolution:

@@ -1,8 +1,8 @@
 """
-Embedding and attention of the convolutional encoder-decoder.
+Attention to the source, as each layer of the convolutional encoder-decoder has it.
 
 B sentences, R rows (B, or B*W when decoding with a beam of W), S source positions, T positions, C channels,
-D size of embeddings, V vocabulary.
+D size of embeddings.
 """
 
 from __future__ import annotations
@@ -10,46 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqtrain.api import DataError
-from seqtrain_conv.gated_block import SQRT_HALF
-from seqtrain_conv.source import Source
+from seqtrain_conv.decoding_state import Source
+from seqtrain_conv.gated_convolution import SQRT_HALF
 from seqtrain_conv.weight_norm import make_linear
-
-
-class Embedding(nn.Module):
-    """
-    Token vectors plus learned positions, then dropout.
-
-    Args:
-        tokens: the table (V, D); may be shared with other layers.
-        max_positions: the longest sequence, in tokens.
-        dropout: share of units set to zero in training.
-        side: "source" or "target", for error messages.
-    """
-
-    def __init__(self, tokens: nn.Embedding, max_positions: int, dropout: float, *, side: str) -> None:
-        super().__init__()
-        self.tokens = tokens
-        self.positions = nn.Embedding(max_positions, tokens.embedding_dim)
-        nn.init.normal_(self.positions.weight, std=0.1)  # as the tokens
-        self.dropout = nn.Dropout(dropout)
-        self.side = side
-
-    def forward(self, tokens: Tensor, start: int = 0) -> Tensor:
-        """
-        Embed tokens (R, T) int64, of which the first stands at position `start`, as (R, T, D).
-
-        Raises:
-            DataError: the sequence is too long.
-        """
-        end, longest = start + tokens.shape[1], self.positions.num_embeddings
-        if end > longest:
-            raise DataError(
-                f"A {self.side} sequence has {end} tokens, but this model has learned {longest} positions. "
-                "Shorten or leave out such sequences, or train on longer ones."
-            )
-        out: Tensor = self.dropout(self.tokens(tokens) + self.positions.weight[start:end])
-        return out
 
 
 class AttentionToSource(nn.Module):

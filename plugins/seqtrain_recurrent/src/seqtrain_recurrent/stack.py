@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seqtrain_recurrent.lstm_layer import LSTMLayer
 
 
-class Reading(NamedTuple):
+class Encoded(NamedTuple):
     """
     What remains of texts that were read.
 
@@ -29,7 +29,7 @@ class Reading(NamedTuple):
     cell: Tensor
 
 
-class Reader(nn.Module):
+class LSTMStack(nn.Module):
     """
     Layers of LSTM cells; if bidirectional, each has two halves of which one reads from the end.
 
@@ -49,7 +49,7 @@ class Reader(nn.Module):
         self.backwards = nn.ModuleList(LSTMLayer(size, hidden_dim) for size in sizes if bidirectional)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, is_real: Tensor) -> Reading:
+    def forward(self, x: Tensor, is_real: Tensor) -> Encoded:
         """
         Read texts.
 
@@ -70,7 +70,7 @@ class Reader(nn.Module):
             ends.append(end)
             x = out
         hidden, cell = (torch.stack(states) for states in zip(*ends, strict=True))
-        return Reading(x, hidden, cell)
+        return Encoded(x, hidden, cell)
 
 
 def _reversed_order(is_real: Tensor) -> Tensor:

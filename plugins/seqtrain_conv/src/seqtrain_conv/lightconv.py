@@ -15,13 +15,11 @@ from torch import Tensor, nn
 
 from seqtrain.api import ModelSpec
 from seqtrain_conv.config import LightConvConfig
-from seqtrain_conv.decoding_state import ConvolutionState
-from seqtrain_conv.gated_block import no_buffers
-from seqtrain_conv.light_convolution import DynamicConvolution, LightweightConvolution, SharedConvolution
-from seqtrain_conv.light_layers import DecoderLayer, EncoderLayer
-from seqtrain_conv.positions import add_positions
-from seqtrain_conv.source import Source
-from seqtrain_conv.tables import source_and_target_tables
+from seqtrain_conv.decoding_state import ConvolutionState, Source
+from seqtrain_conv.embedding import add_sinusoids, source_and_target_tables
+from seqtrain_conv.gated_convolution import no_buffers
+from seqtrain_conv.lightconv_layers import DecoderLayer, EncoderLayer
+from seqtrain_conv.shared_convolution import DynamicConvolution, LightweightConvolution, SharedConvolution
 
 MakeConvolution: TypeAlias = Callable[..., SharedConvolution]
 
@@ -69,6 +67,11 @@ class LightConvEncoderDecoder(nn.Module):
     def output_projection(self) -> nn.Linear:
         """The layer that turns features into logits."""
         return self.output
+
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {"encoder.tokens": "source", "decoder.tokens": "target", "output": "target"}
 
     def forward(self, source_tokens: Tensor, prev_output_tokens: Tensor, features_only: bool = False) -> Tensor:
         """
@@ -126,7 +129,7 @@ class Encoder(nn.Module):
 
     def forward(self, tokens: Tensor, is_padding: Tensor) -> Tensor:
         """Return vectors (B, S, D) of source tokens (B, S); is_padding (B, S, 1) bool."""
-        x = self.dropout(add_positions(self.tokens(tokens), 0))
+        x = self.dropout(add_sinusoids(self.tokens(tokens), 0))
         for layer in self.layers:
             x = layer(x, is_padding)
         out: Tensor = self.final_norm(x)
@@ -162,7 +165,7 @@ class Decoder(nn.Module):
         start, buffers = (0, no_buffers()) if state is None else (state.length, iter(state.buffers))
         if state is not None:
             state.length += tokens.shape[1]
-        x = self.dropout(add_positions(self.tokens(tokens), start))
+        x = self.dropout(add_sinusoids(self.tokens(tokens), start))
         for layer, read in zip(self.layers, source, strict=True):
             x = layer(x, read, buffers)
         out: Tensor = self.final_norm(x)

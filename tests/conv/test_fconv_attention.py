@@ -1,4 +1,4 @@
-"""Embedding and attention of the convolutional encoder-decoder."""
+"""Attention of the convolutional encoder-decoder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
-from seqtrain.api import DataError
-from seqtrain_conv.fconv_layers import AttentionToSource, Embedding, attention_weights
-from seqtrain_conv.source import Source
+from seqtrain_conv.decoding_state import Source
+from seqtrain_conv.fconv_attention import AttentionToSource, attention_weights
 
 E = math.e
 HALF = math.sqrt(0.5)
@@ -55,15 +53,3 @@ def test_rows_of_a_beam_read_their_own_sentence() -> None:
     for row in range(4):
         alone = source.select(torch.tensor([row // 2]))
         torch.testing.assert_close(together[row], attention(x[row : row + 1], embedded[row : row + 1], alone)[0])
-
-
-def test_positions_are_learned_and_end() -> None:
-    """A token's vector depends on where it stands; one more than there are is an error."""
-    table = nn.Embedding(5, 3)
-    embedding = Embedding(table, 4, 0.0, side="source")
-    whole = embedding(torch.full((1, 4), 2))
-
-    torch.testing.assert_close(whole[0], table.weight[2] + embedding.positions.weight)
-    torch.testing.assert_close(embedding(torch.full((1, 2), 2), start=2), whole[:, 2:])
-    with pytest.raises(DataError, match=r"A source sequence has 5 tokens.*learned 4 positions"):
-        embedding(torch.full((1, 2), 2), start=3)

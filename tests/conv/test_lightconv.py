@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -11,10 +10,9 @@ from torch import Tensor, nn
 
 from seqtrain.api import ConfigError, ModelSpec, OffersFeatures
 from seqtrain_conv.config import LightConvConfig
-from seqtrain_conv.light_conv import LightConvEncoderDecoder, dynamicconv, lightconv
-from seqtrain_conv.light_convolution import DynamicConvolution, LightweightConvolution
-from seqtrain_conv.light_layers import AttentionToSource, ConvolutionSublayer, Residual
-from seqtrain_conv.positions import add_positions
+from seqtrain_conv.lightconv import LightConvEncoderDecoder, dynamicconv, lightconv
+from seqtrain_conv.lightconv_layers import AttentionToSource, ConvolutionSublayer, Residual
+from seqtrain_conv.shared_convolution import DynamicConvolution, LightweightConvolution
 
 PADDING, VOCAB = 1, 19
 SHARED = ModelSpec(vocab_size=VOCAB, source_vocab_size=VOCAB, shared_vocabulary=True, padding=PADDING, max_positions=9)
@@ -80,19 +78,6 @@ def test_features_times_projection_are_logits(make: Any) -> None:
     assert isinstance(model, OffersFeatures)
     features = model(source, target, features_only=True)
     torch.testing.assert_close(model.output_projection(features), model(source, target))
-
-
-def test_positions_are_worked_by_hand() -> None:
-    """Token vectors times sqrt(D), plus sines and cosines of the position's number, which starts at 2."""
-    x = torch.tensor([[[0.0, 0.0, 0.0, 0.0], [1.0, 2.0, 3.0, 4.0]]])
-    slow = 1e-4
-    expected = [
-        [math.sin(2), math.sin(2 * slow), math.cos(2), math.cos(2 * slow)],
-        [2 + math.sin(3), 4 + math.sin(3 * slow), 6 + math.cos(3), 8 + math.cos(3 * slow)],
-    ]
-
-    torch.testing.assert_close(add_positions(x, 0)[0], torch.tensor(expected))
-    torch.testing.assert_close(add_positions(x[:, 1:], 1), add_positions(x, 0)[:, 1:])
 
 
 def test_there_is_no_longest_sequence() -> None:

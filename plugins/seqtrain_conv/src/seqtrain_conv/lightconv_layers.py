@@ -13,9 +13,8 @@ import torch.nn.functional as F  # noqa: N812 - the name all torch code has for 
 from torch import Tensor, nn
 
 from seqtrain_conv.config import LightConvConfig
-from seqtrain_conv.decoding_state import InputBuffer
-from seqtrain_conv.light_convolution import SharedConvolution
-from seqtrain_conv.source import Source
+from seqtrain_conv.decoding_state import InputBuffer, Source
+from seqtrain_conv.shared_convolution import SharedConvolution
 
 
 class Residual(nn.Module):
