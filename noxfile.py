@@ -57,6 +57,17 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "report", "--skip-covered")
 
 
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Do to runs what goes wrong in the world, and print a table of what came of it; a part of `tests`."""
+    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-xdist", "hypothesis")
+    install_projects(session)
+    session.run(
+        "python", "-m", "pytest", "-m", "fault", "-p", "fault_table", "--numprocesses=auto", "--dist=loadscope",
+        env={"PYTHONPATH": str(ROOT / "tests")},
+    )  # fmt: skip
+
+
 @nox.session(python=["3.10", "3.12", "3.13"])
 def light(session: nox.Session) -> None:
     """Test what works without torch, that is CLI, host and configuration, on the other Pythons."""

@@ -85,6 +85,7 @@ def test_a_manifest_is_strict_json(folder: Path) -> None:
         (lambda file: (file.unlink(), os.mkfifo(file)), "model.safetensors is not a plain file"),
     ],
 )
+@pytest.mark.fault("F5")
 def test_a_damaged_file_is_named(folder: Path, damage, complaint: str) -> None:
     """Shorter, longer, emptied, edited, gone, or replaced by something that is no file."""
     damage(folder / "model.safetensors")
@@ -93,6 +94,7 @@ def test_a_damaged_file_is_named(folder: Path, damage, complaint: str) -> None:
         verify(folder)
 
 
+@pytest.mark.fault("F5")
 def test_swapped_files_are_both_named(folder: Path) -> None:
     """Every problem is told at once."""
     model, state = (folder / "model.safetensors").read_bytes(), (folder / "state.json").read_bytes()
@@ -105,6 +107,7 @@ def test_swapped_files_are_both_named(folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
+@pytest.mark.fault("F5")
 def test_one_flipped_bit_anywhere_is_noticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Also in the manifest itself, where a changed measure would make another checkpoint the best."""
     path = tmp_path_factory.mktemp("c")
@@ -128,6 +131,7 @@ def test_one_flipped_bit_anywhere_is_noticed(tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"7", b"\xff\xfe", b'{"format": 1}', b"[" * 100_000, b'{"a": ' * 50_000]
 )
+@pytest.mark.fault("F8")
 def test_a_manifest_of_garbage_is_an_error_of_ours(folder: Path, content: bytes) -> None:
     """Empty, cut off, of another kind, not UTF-8, or nested to exhaust the stack."""
     (folder / NAME).write_bytes(content)
@@ -146,6 +150,7 @@ def test_a_manifest_with_odd_entries_is_an_error_of_ours(folder: Path, files: ob
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", "..", ".", "", ".hidden", "a\\b", "a\n"])
+@pytest.mark.fault("F9")
 def test_a_manifest_may_not_lead_out_of_its_folder(folder: Path, name: str) -> None:
     """Names with separators, parents and the like are refused, not followed."""
     (folder.parent / "secret").write_text("x")
@@ -156,6 +161,7 @@ def test_a_manifest_may_not_lead_out_of_its_folder(folder: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", NAME])
+@pytest.mark.fault("F9")
 def test_a_symbolic_link_is_refused(folder: Path, name: str) -> None:
     """Even one to the right content."""
     elsewhere = folder.parent / "elsewhere"
@@ -173,6 +179,7 @@ def test_files_that_are_not_listed_are_ignored(folder: Path) -> None:
     assert {"model.safetensors", "state.json"} == set(verify(folder).files)
 
 
+@pytest.mark.fault("F6")
 def test_another_format_is_not_called_damage(folder: Path) -> None:
     """A newer seqtrain wrote it: the message says which, and what to install."""
     rewrite(folder, format=2, seqtrain="9.9.9")
@@ -191,6 +198,7 @@ def test_a_folder_without_a_manifest_is_unfinished(folder: Path) -> None:
         verify(folder / "nowhere")
 
 
+@pytest.mark.fault("F8")
 def test_a_huge_manifest_is_not_read(folder: Path) -> None:
     """A sparse file of gigabytes costs nothing."""
     with (folder / NAME).open("wb") as file:

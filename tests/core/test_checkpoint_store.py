@@ -144,6 +144,7 @@ def test_opening_a_damaged_one_names_the_others(store: CheckpointStore) -> None:
 
 
 @pytest.mark.parametrize("content", ["../../etc", "/etc", "", "a b", ".hidden"])
+@pytest.mark.fault("F9")
 def test_a_pointer_may_not_lead_out_of_its_folder(store: CheckpointStore, content: str) -> None:
     """A run folder from a stranger can be opened."""
     fill(store, {1: None})
@@ -174,6 +175,7 @@ def test_saving_a_step_again_replaces_it(store: CheckpointStore) -> None:
     "file", ["model.safetensors", "optimizer.safetensors", "state.safetensors", "state.json", NAME]
 )
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "remove"])
+@pytest.mark.fault("F5")
 def test_the_one_before_is_used_when_the_newest_is_damaged(
     store: CheckpointStore, caplog: pytest.LogCaptureFixture, file: str, damage: str
 ) -> None:
@@ -253,6 +255,7 @@ def test_best_is_dropped_when_its_checkpoint_is_set_aside(store: CheckpointStore
     assert store.pointer("best") is None
 
 
+@pytest.mark.fault("F2")
 def test_leftovers_of_killed_processes_are_cleared(store: CheckpointStore) -> None:
     """Half a save disappears, a replaced checkpoint whose successor never came returns, strangers' files stay."""
     fill(store, {1: None, 2: None})
@@ -374,6 +377,7 @@ def test_the_ranking_is_remembered(store: CheckpointStore) -> None:
         (errno.EIO, "Input/output error"),
     ],
 )
+@pytest.mark.fault("F3")
 def test_a_failing_disk_leaves_the_earlier_checkpoint(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
 ) -> None:
@@ -402,6 +406,7 @@ def test_a_failing_disk_leaves_the_earlier_checkpoint(
         assert newest.step == 1
 
 
+@pytest.mark.fault("F4")
 def test_a_read_only_folder_is_an_error_that_says_so(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing could be written at all."""
 
@@ -449,6 +454,7 @@ def test_a_state_of_another_kind_leaves_nothing_behind(store: CheckpointStore) -
         "nonsense",
     ],
 )
+@pytest.mark.fault("F8")
 def test_a_forged_state_is_an_error_of_ours(store: CheckpointStore, content: str) -> None:
     """References to nothing, odd tags, endless nesting: one message, no traceback."""
     store.save(1, 1, state(), {})
@@ -460,6 +466,7 @@ def test_a_forged_state_is_an_error_of_ours(store: CheckpointStore, content: str
 
 
 @pytest.mark.parametrize("header", [b"", b"\xff" * 8, b"\x08" + bytes(7) + b"notjson!", b"\x02" + bytes(7) + b"{}"])
+@pytest.mark.fault("F8")
 def test_a_forged_tensor_file_is_an_error_of_ours(store: CheckpointStore, header: bytes) -> None:
     """A header of absurd length, no JSON, or no such tensor."""
     store.save(1, 1, state(), {})
@@ -654,6 +661,7 @@ print(json.dumps(values))
 
 
 @pytest.mark.parametrize("step", [100, 200])
+@pytest.mark.fault("F2")
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path, step: int) -> None:
     """
     SIGKILL before every call that changes the disk: first the old checkpoint is found, later the new one.
@@ -691,6 +699,7 @@ assert sorted(each.name for each in store.folder.iterdir()) == ["last", "step-00
 """
 
 
+@pytest.mark.fault("F3")
 def test_a_file_that_cannot_grow_is_an_error_with_its_reason(tmp_path: Path) -> None:
     """A real refusal by the system in the middle of a tensor, not a pretended one."""
     done = subprocess.run(

@@ -102,6 +102,7 @@ def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path, below: str) -> None:
     ("code", "reason"),
     [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission denied")],
 )
+@pytest.mark.fault("F4")
 def test_a_folder_that_cannot_be_written_is_named(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, code: int, reason: str
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.fault("F17")
 def test_a_second_run_in_one_folder_is_refused(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """The message names process and host, and what to do."""
     with pytest.raises(UsageError) as caught, folder.lock():
@@ -134,6 +136,7 @@ def test_a_second_run_in_one_folder_is_refused(folder: RunFolder, holder: subpro
     assert "--run-dir" in str(caught.value)
 
 
+@pytest.mark.fault("F17")
 def test_a_killed_run_leaves_no_lock(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """SIGKILL gives it no chance to tidy up, and none is needed."""
     holder.send_signal(signal.SIGKILL)
@@ -155,6 +158,7 @@ def test_the_lock_is_given_back(folder: RunFolder) -> None:
     assert (folder.path / "lock").read_text() == ""
 
 
+@pytest.mark.fault("F4")
 def test_a_file_system_without_locks_gets_a_warning(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,6 +217,7 @@ def test_a_folder_that_cannot_be_renamed_is_an_error_of_ours(
         folder.set_aside()
 
 
+@pytest.mark.fault("F17")
 def test_a_run_that_goes_on_is_not_set_aside(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """--fresh in the wrong window must not pull the folder from under a run."""
     with pytest.raises(UsageError, match=f"process {holder.pid}"):

@@ -31,6 +31,7 @@ def test_a_missing_folder_is_named(workshop):
     refused(workshop.train(task__train="nowhere/train"), "nowhere/train.en", "There is no folder")
 
 
+@pytest.mark.fault("F21")
 def test_unequal_line_counts_are_both_told(workshop):
     """With the line from which the files may have parted."""
     corpus = workshop.copy_corpus()
@@ -40,6 +41,7 @@ def test_unequal_line_counts_are_both_told(workshop):
     refused(workshop.train(), "96", "95", "train.en", "train.de", "line")
 
 
+@pytest.mark.fault("F18")
 def test_bytes_that_are_not_utf8_are_placed(workshop):
     """File, line and byte."""
     corpus = workshop.copy_corpus()
@@ -50,6 +52,7 @@ def test_bytes_that_are_not_utf8_are_placed(workshop):
     refused(workshop.train(), f"{corpus / 'train.de'}:7: byte 0xfc at offset 2", "iconv")
 
 
+@pytest.mark.fault("F18")
 def test_bytes_that_are_not_utf8_are_placed_when_predicting(finished, cli, tmp_path):
     """Likewise for the input of `predict`; the lines before it are answered, as far as they were decoded."""
     source = tmp_path / "input.txt"
@@ -79,6 +82,7 @@ def test_an_output_that_is_the_input_is_refused(finished, cli, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n" * 96])
+@pytest.mark.fault("F19")
 def test_a_corpus_without_any_text_is_refused(workshop, text):
     """Empty files, and files of empty lines."""
     corpus = workshop.copy_corpus()
@@ -88,6 +92,7 @@ def test_a_corpus_without_any_text_is_refused(workshop, text):
     refused(workshop.train(), "train")
 
 
+@pytest.mark.fault("F20")
 def test_a_sentence_above_the_budget_is_named(workshop):
     """It can be in no batch, so the run says which it is and what to raise."""
     corpus = workshop.copy_corpus()
@@ -121,6 +126,7 @@ def test_packed_text_trains_like_plain_text(workshop):
     assert workshop.weights(6) == workshop.weights(6, plain)
 
 
+@pytest.mark.fault("F23")
 def test_the_same_run_with_a_corpus_gone_bad_is_told_so(workshop):
     """On resume, too; and nothing that existed is lost."""
     corpus = workshop.copy_corpus()
@@ -132,6 +138,7 @@ def test_the_same_run_with_a_corpus_gone_bad_is_told_so(workshop):
     assert workshop.weights(6) == before
 
 
+@pytest.mark.fault("F23")
 def test_a_corpus_that_was_changed_is_not_gone_on_with(workshop):
     """The position in the data would mean something else."""
     corpus = workshop.copy_corpus()
@@ -145,6 +152,7 @@ def test_a_corpus_that_was_changed_is_not_gone_on_with(workshop):
 
 
 @pytest.mark.parametrize("text", ["", "\n\n"])
+@pytest.mark.fault("F19")
 def test_a_validation_set_without_any_text_is_refused(workshop, text):
     """Before anything is trained."""
     corpus = workshop.copy_corpus()

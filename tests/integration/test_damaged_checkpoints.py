@@ -44,6 +44,7 @@ def unlink(path):
         (unlink, "model.safetensors"),
     ],
 )
+@pytest.mark.fault("F5")
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copied, damage, file):
     """It says so, keeps the damaged one under another name, and ends with the same bits."""
     undisturbed = copied.weights(6)
@@ -59,6 +60,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(copied, damage, 
     assert copied.weights(6) == undisturbed
 
 
+@pytest.mark.fault("F5")
 def test_all_damaged_checkpoints_end_the_run(copied):
     """It never starts over by itself."""
     for step in ("step-00000003", "step-00000006"):
@@ -72,6 +74,7 @@ def test_all_damaged_checkpoints_end_the_run(copied):
     assert copied.checkpoints() == ["step-00000003", "step-00000006"]
 
 
+@pytest.mark.fault("F5")
 def test_a_damaged_checkpoint_is_not_evaluated(copied, cli):
     """The message names it, the file, and the others."""
     edit(copied.run / "checkpoints/step-00000003/model.safetensors")
@@ -92,6 +95,7 @@ def test_a_checkpoint_that_is_not_there_is_answered_with_those_that_are(copied, 
     assert "step-00000003, step-00000006" in outcome.err
 
 
+@pytest.mark.fault("F6")
 def test_a_checkpoint_of_another_model_is_refused(copied, cli):
     """By `train` and by `evaluate`; the difference is shown, and nothing lost."""
     other = copied.folder / "other"
@@ -107,6 +111,7 @@ def test_a_checkpoint_of_another_model_is_refused(copied, cli):
     assert copied.checkpoints() == ["step-00000003", "step-00000006"]
 
 
+@pytest.mark.fault("F22")
 def test_a_vocabulary_that_does_not_fit_is_refused(copied, cli):
     """As when task/ is replaced by that of another run."""
     other = copied.folder / "other"
@@ -124,6 +129,7 @@ def test_a_vocabulary_that_does_not_fit_is_refused(copied, cli):
     assert copied.checkpoints() == ["step-00000003", "step-00000006"]
 
 
+@pytest.mark.fault("F22")
 def test_a_damaged_tokenizer_is_refused(copied, cli):
     """With its file."""
     (file,) = [path for path in (copied.run / "task").rglob("*.json") if "vocabulary" in path.name]
@@ -147,6 +153,7 @@ def files_up_to(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.fault("F3")
 def test_a_checkpoint_that_cannot_be_written_costs_nothing_but_itself(copied):
     """The earlier one is whole, and the same command goes on when there is room."""
     undisturbed = copied.folder / "undisturbed"
@@ -168,6 +175,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_but_itself(copied):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("F3")
 def test_a_full_disk_is_told_and_loses_nothing(copied, in_namespace, cli):
     """A file system with room for the run so far, and not for one checkpoint more."""
     kilobytes = sum(-(-path.stat().st_size // 4096) * 4 for path in copied.run.rglob("*") if path.is_file()) + 80
@@ -187,6 +195,7 @@ def test_a_full_disk_is_told_and_loses_nothing(copied, in_namespace, cli):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("F4")
 def test_a_read_only_run_directory_is_refused_at_once(copied, in_namespace):
     """Before any work is done; evaluating needs to write nothing there."""
     mount = f"mount --bind '{copied.run}' '{copied.run}'; mount -o remount,ro,bind '{copied.run}'"

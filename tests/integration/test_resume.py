@@ -49,6 +49,7 @@ def steps_logged(path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.fault("F1")
 def test_a_run_killed_three_times_ends_with_the_bits_of_an_undisturbed_one(workshop, cli_process):
     """SIGKILL in mid-epoch; dropout, prefetching and an average of the weights are on. Then the same command."""
     undisturbed = workshop.folder / "undisturbed"
@@ -81,7 +82,8 @@ def accidents(plugin_folder, monkeypatch):
     return plan
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGUSR2", 143)])
+@pytest.mark.fault("F10")
 def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, accidents, name, code):
     """In mid-epoch and between two checkpoints; the exit code is the one that shells expect."""
     undisturbed = workshop.folder / "undisturbed"
@@ -103,6 +105,65 @@ def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, acc
     assert workshop.metrics() == workshop.metrics(undisturbed)
 
 
+@pytest.mark.fault("F11")
+def test_sigusr1_saves_and_the_run_goes_on(workshop, accidents):
+    """In mid-epoch and between two checkpoints; the run is no other for it."""
+    undisturbed = workshop.folder / "undisturbed"
+    changed = {**SHORT, "callbacks__accident": "{}", "checkpoint__keep_last": 20}
+    accidents(0, "SIGUSR1")
+    assert workshop.train(run=undisturbed, **changed).code == 0
+    accidents(17, "SIGUSR1")
+
+    outcome = workshop.train(**changed)
+
+    assert outcome.code == 0, outcome.err
+    assert {"step-00000017"} == set(workshop.checkpoints()) - set(workshop.checkpoints(undisturbed))
+    assert workshop.weights(30) == workshop.weights(30, undisturbed)
+    assert workshop.metrics() == workshop.metrics(undisturbed)
+
+
+@pytest.mark.fault("F11")
+def test_a_stop_file_saves_the_last_step_and_the_same_command_goes_on(workshop, cli_process):
+    """The file is removed, so that it does not stop the next start."""
+    changed = {**SHORT, "trainer__max_steps": "null", "trainer__patience": "null"}
+    stop_file = workshop.folder / "stop now"
+    process = cli_process("train", *workshop.settings(**changed), "--run-dir", workshop.run, "--stop-file", stop_file)
+    while steps_logged(workshop.run / "metrics.jsonl") < 3 and process.poll() is None:
+        time.sleep(0.01)
+
+    stop_file.touch()
+    out, err = process.communicate(timeout=300)
+
+    assert process.returncode == 143, err.decode()
+    assert out == b""
+    assert f"{stop_file} appeared; the same command goes on" in err.decode()
+    assert not stop_file.exists()
+    last = max(line["step"] for line in workshop.metrics())
+    assert workshop.checkpoints()[-1] == f"step-{last:08d}"
+    changed["trainer__max_steps"] = last + 3
+    assert workshop.train("--stop-file", str(stop_file), **changed).code == 0
+
+
+@pytest.mark.fault("F10")
+def test_a_second_signal_ends_the_process_at_once_and_the_run_goes_on(workshop, cli_process):
+    """While the first one is being obeyed; what was saved before is whole."""
+    changed = {**SHORT, "trainer__max_steps": "null", "trainer__patience": "null"}
+    process = cli_process("train", *workshop.settings(**changed), "--run-dir", workshop.run)
+    while len(workshop.checkpoints()) < 2 and process.poll() is None:
+        time.sleep(0.01)
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.005)  # two at once count as one
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=300)
+
+    assert process.returncode in (-signal.SIGTERM, 143), err.decode()  # 143: it had ended already
+    outcome = workshop.train(**{**changed, "trainer__max_steps": 200})
+    assert outcome.code == 0, outcome.err
+    assert "Resuming from" in outcome.err
+
+
+@pytest.mark.fault("F10")
 def test_sigterm_from_outside_ends_the_process_with_143(workshop, cli_process):
     """A run without a limit says so at its start, and is ended like this."""
     changed = {**SHORT, "trainer__max_steps": "null", "trainer__patience": "null"}
@@ -142,3 +203,27 @@ def test_a_longer_limit_goes_on_where_the_run_ended(workshop):
     assert workshop.weights(12) == workshop.weights(12, at_once)
     train, other = ([line for line in workshop.metrics(run) if line["split"] == "train"] for run in (None, at_once))
     assert train == other
+
+
+def test_a_finished_run_started_again_says_its_results_once(workshop):
+    """The line of the test set is replaced, not repeated, also where it has changed; the rest stays as it is."""
+    assert workshop.train().code == 0
+    before = workshop.metrics()
+
+    again = workshop.train()
+
+    assert again.code == 0, again.err
+    assert "test (step-00000006)" in again.out
+    assert workshop.metrics() == before
+    assert [line["checkpoint"] for line in before if line["split"] == "test"] == ["step-00000006"]
+    assert workshop.train(task__generation__beam=2, task__generation__max_len_b=1).code == 0
+    assert [line["split"] for line in workshop.metrics()] == [line["split"] for line in before]
+
+
+def test_without_a_test_set_the_last_validation_stays(workshop):
+    """The results are those of the validation set then, and a line of their own."""
+    for _ in range(2):
+        assert workshop.train(task__test=None).code == 0
+
+    valid = [line for line in workshop.metrics() if line["split"] == "valid"]
+    assert ["checkpoint" in line for line in valid] == [False, True]

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.snapshot import Snapshot
+from seqtrain.checkpoint.store import NotWrittenError
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.progress import Progress
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
     from seqtrain.checkpoint.store import CheckpointStore
     from seqtrain.trainer import Trainer
 
+_ALWAYS_SAVED = ("model", "optimizer", "progress", "data")  # other parts may be newer than a checkpoint
+
 logger = logging.getLogger(__name__)
 
 
@@ -21,8 +29,12 @@ class Checkpointing:
     """
     Saves the trainer's state when due, keeps what is to be kept, and restores the newest.
 
+    A save is a copy of the state, taken between two steps, and a thread that writes it while training goes on. One is
+    written at a time: the next waits for the one before. Pointers move and old checkpoints are deleted only when the
+    new one is on the disk. With `checkpoint.asynchronous=false` the step waits.
+
     Args:
-        config: cadence and retention.
+        config: cadence, retention, and what to do when a save fails.
         store: the checkpoints on disk.
         metric: the validation measure that says which is best.
         higher_is_better: which way that is.
@@ -34,27 +46,90 @@ class Checkpointing:
         self._config, self._store = config, store
         self._metric, self._higher_is_better = metric, higher_is_better
         self._newest_step = 0
+        self._requested = False
+        self._snapshot = Snapshot()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._being_written: Future[Path] | None = None
 
     def due(self, progress: Progress) -> bool:
         """Say whether to save after the step just counted."""
-        return self._config.save.due(progress)
+        return self._requested or self._config.save.due(progress)
+
+    def request(self) -> None:
+        """Have the present or next step saved, whatever the cadence; may be called from a signal handler."""
+        self._requested = True
 
     def save(self, trainer: Trainer) -> None:
-        """Save the present state, unless it is saved already."""
+        """
+        Save the present state, unless it is saved already.
+
+        Raises:
+            CheckpointError: it, or the one before, cannot be written, and `checkpoint.when_unwritable=stop`; or a
+                part's state holds what no checkpoint can.
+        """
         progress = trainer.progress
+        self._requested = False
         if progress.step == self._newest_step:
             return
+        self.finish(trainer)
         state = {name: part.state_dict() for name, part in trainer.state.items()}
-        path = self._store.save(progress.step, progress.epoch, state, trainer.measures)
+        if self._config.asynchronous:
+            state = self._snapshot.take(state)
         self._newest_step = progress.step
-        self._store.retain(
-            keep_last=self._config.keep_last,
-            keep_best=self._config.keep_best,
-            metric=self._metric,
-            higher_is_better=self._higher_is_better,
-            keep_every=self._config.keep_every,
-        )
-        trainer.hooks.call("seqtrain_checkpoint_saved", trainer=trainer, path=path)
+        self._being_written = self._writer.submit(self._write, progress.step, progress.epoch, state, trainer.measures)
+        if not self._config.asynchronous:
+            self.finish(trainer)
+
+    def announce(self, trainer: Trainer) -> None:
+        """Let the hooks know of a checkpoint that has been written since the last step."""
+        if self._being_written is not None and self._being_written.done():
+            self.finish(trainer)
+
+    def finish(self, trainer: Trainer, *, last: bool = False) -> None:
+        """Wait until what is being written is on the disk, and let the hooks know; `last`: no save comes after it."""
+        if self._being_written is None:
+            return
+        written, self._being_written = self._being_written, None
+        try:
+            path = written.result()
+        except NotWrittenError as error:
+            self._newest_step = 0  # this step may be tried again
+            if last or self._config.when_unwritable == "stop":
+                raise
+            logger.error(  # noqa: TRY400 - a full disk is no bug of ours: no traceback
+                "%s Training goes on without it and saves again when that is due next (checkpoint.when_unwritable).",
+                error,
+            )
+        else:
+            trainer.hooks.call("seqtrain_checkpoint_saved", trainer=trainer, path=path)
+
+    def close(self) -> None:
+        """Wait for the thread that writes, when the run has ended by an error that nothing here may hide."""
+        self._writer.shutdown()
+        if self._being_written is not None and (error := self._being_written.exception()) is not None:
+            logger.error("%s", error)
+
+    def _write(self, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float]) -> Path:
+        """Write a checkpoint and delete what need not stay; runs in the thread."""
+        for attempt in range(self._config.retries + 1):
+            try:
+                path = self._store.save(step, epoch, state, measures)
+                self._store.retain(
+                    keep_last=self._config.keep_last,
+                    keep_best=self._config.keep_best,
+                    metric=self._metric,
+                    higher_is_better=self._higher_is_better,
+                    keep_every=self._config.keep_every,
+                )
+            except NotWrittenError as error:
+                if attempt == self._config.retries:
+                    raise
+                seconds = 2**attempt
+                logger.warning("%s Trying again in %d s.", error, seconds)
+                time.sleep(seconds)
+            else:
+                return path
+        raise AssertionError("the last attempt returns or raises")
 
     def restore(self, trainer: Trainer) -> bool:
         """
@@ -67,7 +142,8 @@ class Checkpointing:
         trainer.reporter.forget_after(0 if checkpoint is None else checkpoint.step)
         if checkpoint is None:
             return False
-        state = {name: checkpoint.load(name) for name in trainer.state}
+        newer = [name for name in trainer.state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
+        state = {name: checkpoint.load(name) for name in trainer.state if name not in newer}
         check_match(
             {name: tensor.shape for name, tensor in trainer.model.state_dict().items()},
             {name: tensor.shape for name, tensor in state["model"].items()},
@@ -84,5 +160,7 @@ class Checkpointing:
             ) from error
         self._newest_step = trainer.progress.step
         progress = trainer.progress
+        if newer:
+            logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(newer))
         logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, progress.epoch, progress.step)
         return True

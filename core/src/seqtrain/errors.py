@@ -10,7 +10,10 @@ A message says what happened (with the value and the place), what was allowed, a
     ├── DataError (ValueError)        5   input files are not what the task needs
     ├── CheckpointError               5   a checkpoint cannot be written, read or matched
     └── TrainingError (RuntimeError)  1   the run cannot continue
-        └── NonFiniteError            1   a loss or gradient is NaN or infinite
+        ├── BadStepError              1   a step's numbers have gone wrong; it was not made
+        │   ├── NonFiniteError        1   a loss or gradient is NaN or infinite
+        │   └── LossSpikeError        1   the loss is far above what it was
+        └── OutOfMemoryError          1   a batch is too large for the memory there is
 
 Every class takes one message and nothing else, so that an instance survives pickling on its way out of a worker.
 """
@@ -60,5 +63,17 @@ class TrainingError(SeqtrainError, RuntimeError):
     """The run cannot continue."""
 
 
-class NonFiniteError(TrainingError):
-    """A loss or a gradient is NaN or infinite; nothing was updated."""
+class BadStepError(TrainingError):
+    """A step's numbers have gone wrong; nothing was updated."""
+
+
+class NonFiniteError(BadStepError):
+    """A loss or a gradient is NaN or infinite."""
+
+
+class LossSpikeError(BadStepError):
+    """The loss of a step lies far above the mean of those before."""
+
+
+class OutOfMemoryError(TrainingError):
+    """A batch is too large for the memory there is."""

@@ -18,6 +18,7 @@ class Progress:
         cursor: micro-batches of this epoch that were used, over all workers.
         epoch_ended: the step just counted was the epoch's last.
         train_seconds: wall time spent, restarts included.
+        left_out: steps that are counted but not made, as their numbers went wrong; see `trainer.on_bad_step`.
     """
 
     step: int = 0
@@ -25,6 +26,7 @@ class Progress:
     cursor: int = 0
     epoch_ended: bool = False
     train_seconds: float = 0.0
+    left_out: list[int] = field(default_factory=list)
     _counted_until: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
     def advance(self, micro_batches: int, in_epoch: int) -> None:

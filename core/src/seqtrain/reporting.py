@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,20 @@ class Reporter:
         self._lr = 0.0
         self._rate = _Rate()
 
-    def add(self, sample: Batch, sample_size: int, logging_output: LoggingOutput) -> None:
-        """Add what one micro-batch of training reported."""
-        counts = {"num_tokens": sample.num_tokens, "num_positions": sample.num_positions}
-        for sums in (self._interval, self._epoch):
-            sums.add({**logging_output, **counts}, sample_size)
-        self._rate.add(sample)
+    def add_step(self, outputs: Sequence[tuple[Batch, int, LoggingOutput]], lr: float, grad_norm: Tensor) -> None:
+        """
+        Add what one update reported.
 
-    def add_step(self, lr: float, grad_norm: Tensor) -> None:
-        """Add what one update reported."""
+        Args:
+            outputs: its micro-batches, each with its sample_size and logging_output.
+            lr: its learning rate.
+            grad_norm: norm of its gradient before clipping, ().
+        """
+        for sample, sample_size, logging_output in outputs:
+            counts = {"num_tokens": sample.num_tokens, "num_positions": sample.num_positions}
+            for sums in (self._interval, self._epoch):
+                sums.add({**logging_output, **counts}, sample_size)
+            self._rate.add(sample)
         self._lr = lr
         self._gradient.add({"grad_norm": grad_norm}, 1)
         self._progress_bar.advance()
@@ -73,6 +79,16 @@ class Reporter:
         for split, values in measures.items():
             self._write(split, {split: values}, progress)
 
+    def log_results(self, progress: Progress, split: str, measures: Mapping[str, float], *, checkpoint: str) -> None:
+        """
+        Write the measures that a finished run is judged by, with the checkpoint that was measured.
+
+        A run that is started again when it is done measures again: the line there already is replaced.
+        """
+        place = {"step": progress.step, "split": split}
+        self._keep_lines(lambda line: "checkpoint" not in line or not place.items() <= line.items())
+        self._write(split, {split: measures}, progress, {"checkpoint": checkpoint})
+
     @contextmanager
     def validating(self) -> Iterator[None]:
         """Leave the time of a validation out of the training rates."""
@@ -81,9 +97,16 @@ class Reporter:
 
     def forget_after(self, step: int) -> None:
         """Drop lines of metrics.jsonl later than `step`: a resumed run writes them again. A torn last line goes too."""
+        self._keep_lines(lambda line: _step_of(line) <= step)
+
+    def _keep_lines(self, is_wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Write metrics.jsonl anew with the lines that are wanted, if there is any other."""
         if not self._file.exists():
             return
-        kept = [line for line in self._file.read_bytes().splitlines(keepends=True) if _step_of(line) <= step]
+        lines = self._file.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if is_wanted(_parsed(line))]
+        if len(kept) == len(lines):
+            return
         new = self._file.with_suffix(".new")
         new.write_bytes(b"".join(kept))
         new.replace(self._file)
@@ -102,9 +125,15 @@ class Reporter:
         self._epoch.load_state_dict(state["epoch"])
         self._gradient.load_state_dict(state["gradient"])
 
-    def _write(self, split: str, measures: Mapping[str, Mapping[str, float]], progress: Progress) -> None:
+    def _write(
+        self,
+        split: str,
+        measures: Mapping[str, Mapping[str, float]],
+        progress: Progress,
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
-        place = {"step": progress.step, "epoch": progress.epoch, "split": split}
+        place = {"step": progress.step, "epoch": progress.epoch, "split": split, **(notes or {})}
         line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -142,8 +171,15 @@ def _measures(sums: Sums) -> dict[str, float]:
     return {**sums.means(), "padding": 1 - totals["num_tokens"] / max(totals["num_positions"], 1)}
 
 
-def _step_of(line: bytes) -> float:
+def _parsed(line: bytes) -> Mapping[str, Any]:
+    """Read a line; one that is torn holds nothing."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+        parsed = json.loads(line)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _step_of(line: Mapping[str, Any]) -> float:
+    step = line.get("step")
+    return float(step) if isinstance(step, int) else math.inf

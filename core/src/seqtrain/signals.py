@@ -1,57 +1,52 @@
-"""SIGTERM and Ctrl-C: finish the step, save, and leave."""
+"""What asks a run from outside to save, or to finish its step, save and leave: signals, and a file that appears."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seqtrain.trainer import Trainer
 
+STOPPED, INTERRUPTED = 143, 130  # exit codes: as shells count SIGTERM and SIGINT
+_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+_SAVE = signal.SIGUSR1
+_SECONDS = 1.0  # between two looks for the stop file
+
 
 class Interruption:
-    """Which signal asked the run to stop, if any."""
+    """Whether the run was asked to stop; `exit_code` is 0 if it was not."""
 
     def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code that a shell expects: 128 and the signal's number; 0 without a signal."""
-        return 0 if self.signal is None else 128 + self.signal.value
+        self.exit_code = 0
 
 
 @contextmanager
-def stop_on_signals(trainer: Trainer) -> Iterator[Interruption]:
+def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[Interruption]:
     """
-    Let SIGTERM and SIGINT stop the trainer after its step, with a checkpoint; a second one ends the process at once.
+    Let the run be stopped from outside, after its step and with a checkpoint.
 
-    Outside the main thread nothing is changed, as Python takes signals there alone.
+    SIGTERM, SIGINT (Ctrl-C) and SIGUSR2 stop it; a second signal ends the process at once. SIGUSR1 has it save and
+    go on. Outside the main thread signals stay as they are, as Python takes them there alone.
+
+    Args:
+        trainer: the run.
+        stop_file: a path; once a file is there, it is removed, and the run stops.
     """
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        interruption.signal = signal.Signals(number)
-        trainer.stop(f"{interruption.signal.name} received", interrupted=True)
-        for each in previous:  # the next one is meant
-            signal.signal(each, signal.SIG_DFL)
+    def stop(reason: str, exit_code: int) -> None:
+        interruption.exit_code = exit_code
+        trainer.stop(reason, interrupted=True)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in previous:
-        signal.signal(number, handle)
-    try:
+    with _taking_signals(stop, trainer.checkpointing.request), _watching(stop_file, stop):
         yield interruption
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -69,3 +64,49 @@ def raise_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def _taking_signals(stop: Callable[[str, int], None], save: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if number == _SAVE:
+            save()
+            return
+        stop(f"{signal.Signals(number).name} received", INTERRUPTED if number == signal.SIGINT else STOPPED)
+        for each in _STOP:  # the next one is meant
+            signal.signal(each, signal.SIG_DFL)
+
+    previous = {number: signal.signal(number, handle) for number in (*_STOP, _SAVE)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _watching(stop_file: str | None, stop: Callable[[str, int], None]) -> Iterator[None]:
+    """Look for the file in a thread, so that no step waits for a slow file system."""
+    if stop_file is None:
+        yield
+        return
+    path, ended = Path(stop_file).expanduser().absolute(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_SECONDS):
+            if path.exists():
+                path.unlink(missing_ok=True)  # or the same command could not go on
+                stop(f"{path} appeared", STOPPED)
+                return
+
+    watcher = threading.Thread(target=watch, name="stop-file", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Batch
@@ -16,14 +15,15 @@ from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
-from seqtrain.errors import ConfigError, NonFiniteError
+from seqtrain.errors import BadStepError, ConfigError
 from seqtrain.evaluation import Evaluator, deciding
 from seqtrain.host.hooks import RunHooks
 from seqtrain.limits import reached_limit
-from seqtrain.nonfinite import find_origin
+from seqtrain.out_of_memory import explaining_out_of_memory
 from seqtrain.progress import Progress
 from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.reporting import Reporter
+from seqtrain.step_guard import StepGuard
 from seqtrain.task import Task
 
 
@@ -89,6 +89,7 @@ class Trainer:
         self.train_data, self.evaluator, self.total_steps = parts.train_data, parts.evaluator, parts.total_steps
         self.checkpointing, self.reporter, self.hooks = checkpointing, reporter, hooks
         self.progress = Progress()
+        self.guard = StepGuard(config)
         self.stop_reason: str | None = None
         self.reached_limit = False
         """The run ends because it is done, not because it was interrupted."""
@@ -102,19 +103,26 @@ class Trainer:
             self.hooks.call("seqtrain_run_start", trainer=self)
             self._stop_at_limits()
             while self.stop_reason is None:
-                self.run_epoch()
+                try:
+                    self.run_epoch()
+                except BadStepError as error:
+                    self.guard.leave_out_step(self, error)
             self.checkpointing.save(self)
+            self.checkpointing.finish(self, last=True)
             self.hooks.call("seqtrain_run_end", trainer=self)
         except BaseException as error:
             self.hooks.call("seqtrain_run_exception", trainer=self, error=error)
             raise
+        finally:
+            self.checkpointing.close()
 
     def run_epoch(self) -> None:
         """Train to the end of the epoch, from wherever in it the run stands."""
         progress, plan = self.progress, self.train_data.plan(self.progress.epoch)
         self.hooks.call("seqtrain_epoch_start", trainer=self)
         for samples in self.train_data.steps(progress.epoch, progress.cursor):
-            self.train_step(samples)
+            if progress.step + 1 not in progress.left_out:
+                self.train_step(samples)
             progress.advance(len(samples), plan.num_micro_batches)
             self.do_what_is_due()
             if self.stop_reason is not None:
@@ -131,28 +139,30 @@ class Trainer:
             samples: the micro-batches of the step, over all workers.
 
         Raises:
-            NonFiniteError: the loss or the gradient is not finite; nothing was updated.
+            BadStepError: the loss or the gradient is not finite, or the loss spikes; nothing was updated.
+            OutOfMemoryError: the batches are too large.
         """
         self.optimizer.zero_grad()
-        losses, sample_size = [], 0
-        for index, sample in self.engine.share(samples):
-            self.engine.seed_micro_batch(self.progress.step, index)
-            loss, size, logging_output = self.task.train_step(
-                sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=False
-            )
-            losses.append(loss.detach())
-            sample_size += size
-            self.reporter.add(sample, size, logging_output)
+        losses, outputs, sample_size = [], [], 0
+        with explaining_out_of_memory(samples):
+            for index, sample in self.engine.share(samples):
+                self.engine.seed_micro_batch(self.progress.step, index)
+                loss, size, logging_output = self.task.train_step(
+                    sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=False
+                )
+                losses.append(loss.detach())
+                outputs.append((sample, size, logging_output))
+                sample_size += size
         with record_function("reduce-grads"):
             self.engine.reduce_gradients(self.optimizer.parameters)
         with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
             self.optimizer.multiply_grads(1 / max(sample_size, 1))
         with record_function("clip-grads"):
             grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        self._refuse_nonfinite(samples, losses, grad_norm)
+        self.guard.check(self, samples, losses, sample_size, grad_norm)
         with record_function("optimizer"):
             self.optimizer.step(self.progress.step + 1)
-        self.reporter.add_step(self.optimizer.lr, grad_norm)
+        self.reporter.add_step(outputs, self.optimizer.lr, grad_norm)
 
     def do_what_is_due(self) -> None:
         """Log, validate and save, where due after the step just counted; then see whether to go on."""
@@ -160,6 +170,7 @@ class Trainer:
         self.measures = {}
         self.hooks.call("seqtrain_step_end", trainer=self)
         self.reporter.log_training(progress)
+        self.checkpointing.announce(self)
         self._stop_at_limits()
         if self.config.validate.due(progress) or self.reached_limit:
             self.validate()
@@ -204,13 +215,15 @@ class Trainer:
             "progress": self.progress,
             "data": self.train_data,
             "metrics": self.reporter,
+            "guard": self.guard,
             **self._stateful,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint's state, which has a value for each name in `state`."""
+        """Go on from a checkpoint's state; a part it does not name stays as it was built."""
         for name, part in self.state.items():
-            part.load_state_dict(state[name])
+            if name in state:
+                part.load_state_dict(state[name])
         if self.progress.epoch_ended:
             self.progress.start_next_epoch()
 
@@ -218,21 +231,3 @@ class Trainer:
         reason = reached_limit(self.config, self.progress, self.optimizer)
         if reason is not None:
             self.stop(reason)
-
-    def _refuse_nonfinite(self, samples: Sequence[Batch], losses: Sequence[Tensor], grad_norm: Tensor) -> None:
-        # The one wait for the device in a step: an update must not be made from numbers gone wrong.
-        if bool(torch.isfinite(torch.stack([grad_norm, *losses])).all()):
-            return
-
-        def run_again(index: int, sample: Batch) -> None:
-            self.engine.seed_micro_batch(self.progress.step, index)
-            self.criterion(self.model, sample)
-
-        origin = find_origin(self.model, self.engine.share(samples), run_again)
-        examples = ", ".join(self.train_data.dataset.describe(example) for example in origin.ids[:3])
-        raise NonFiniteError(
-            f"Step {self.progress.step + 1} (epoch {self.progress.epoch}) gave numbers that are not finite, "
-            f"{origin.place}: losses {[float(loss) for loss in losses]}, gradient norm {float(grad_norm)}. "
-            f"Nothing was updated. Sample ids of the batch: {origin.ids} ({examples}, ...). "
-            "Try a lower optimizer.lr, a longer warm-up, a smaller trainer.clip_norm, or trainer.precision=fp32."
-        )

@@ -179,7 +179,7 @@ def test_hooks_are_called_in_the_documented_order(toy) -> None:
     trainer = toy.trainer(
         trainer={"max_epochs": 2},
         data={"max_tokens": 10_000},
-        checkpoint={"save": Every(epochs=1)},
+        checkpoint={"save": Every(epochs=1), "asynchronous": False},
         callbacks=(Selection("callback", "watch", toy.config().task.config),),
     )
     trainer.run()
@@ -287,7 +287,7 @@ def test_a_checkpoint_of_another_model_is_refused(toy) -> None:
 
     def wider(config: object, *, spec: Any) -> nn.Module:
         model = toy_model(config, spec=spec)
-        model.output = nn.Linear(6, spec.vocab_size + 1)
+        model.output = nn.Linear(8, spec.vocab_size + 1)
         return model
 
     toy_model = toy.registry.parts["model", "toy"]

@@ -104,6 +104,29 @@ class CheckpointCatalog:
             hint = f" Name another one: {', '.join(others)}." if others else ""
             raise CheckpointError(f"{error}{hint}") from error
 
+    def best_good(self) -> Checkpoint:
+        """
+        Return the best checkpoint if it is whole, else the last, else the newest that is; a warning says so.
+
+        Raises:
+            CheckpointError: there is none, or none is whole.
+        """
+        pointed = [self.folder / name for name in (self.pointer(BEST), self.pointer(LAST)) if name]
+        reasons: list[str] = []
+        for path in dict.fromkeys([*pointed, *reversed(self._step_folders())]):
+            try:
+                good = Checkpoint.verified(path)
+            except FormatError:
+                raise
+            except CheckpointError as error:
+                reasons.append(str(error))
+                continue
+            for reason in reasons:
+                logger.warning("%s Using %s instead.", reason, good.name)
+            return good
+        why = " ".join(reasons) or "There is none yet."
+        raise CheckpointError(f"No checkpoint in {self.folder} can be used. {why}")
+
     def ranked(self) -> list[Checkpoint]:
         """Return the measured checkpoints, best first, by the measure that the run itself goes by."""
         path = self.folder / RANKING

@@ -40,6 +40,11 @@ def check_match(
         parts.append(f"Other shapes: {_some(shapes)}.")
     if remedy:
         parts.append(remedy)
+    elif reshaped and all("position" in name for name in reshaped) and not (missing or unexpected):
+        parts.append(
+            "Positions that are learned have a row each, so the checkpoint belongs to a model with another longest "
+            "sequence. Leave that setting of the task as it was in the run."
+        )
     elif reshaped and all(_is_vocabulary(name, expected, found) for name in reshaped) and not (missing or unexpected):
         parts.append(
             "Embeddings have a row for each vocabulary entry, so the checkpoint belongs to another vocabulary. "

@@ -46,6 +46,10 @@ _NEVER = Every()
 logger = logging.getLogger(__name__)
 
 
+class NotWrittenError(CheckpointError):
+    """The disk is full, read-only or out of reach; trying again may help."""
+
+
 class CheckpointStore(CheckpointCatalog):
     """
     The checkpoints of a run, for the process that holds the run's lock; its folder is made by the first save.
@@ -64,7 +68,8 @@ class CheckpointStore(CheckpointCatalog):
             measures: of a validation at this very step; empty if there was none.
 
         Raises:
-            CheckpointError: it cannot be written, for one because the disk is full. Earlier ones are untouched.
+            NotWrittenError: it cannot be written, for one because the disk is full. Earlier ones are untouched.
+            CheckpointError: the state holds what no checkpoint can.
         """
         path = self._write(step_name(step), step=step, epoch=epoch, state=state, measures=measures)
         self._point(LAST, path.name)
@@ -181,10 +186,10 @@ class CheckpointStore(CheckpointCatalog):
             remove(temporary)
         return final
 
-    def _cannot_write(self, path: Path, error: OSError) -> CheckpointError:
+    def _cannot_write(self, path: Path, error: OSError) -> NotWrittenError:
         remaining = [each.name for each in self.checkpoints()]
         good = f"{remaining[-1]} is untouched" if remaining else "No earlier one exists"
-        return CheckpointError(
+        return NotWrittenError(
             f"Cannot write {path}: {describe(error, self.folder)}. {good}. "
             "Make room or make the folder writable, then type the same command again."
         )

@@ -84,14 +84,7 @@ class Packer:
             raise CheckpointError(
                 f"The state to save holds a {tensor.layout} tensor at {'.'.join(path)!r}; make it dense."
             )
-        memory = (
-            tensor.device,
-            tensor.untyped_storage().data_ptr(),
-            tensor.storage_offset(),
-            tensor.shape,
-            tensor.stride(),
-            tensor.dtype,
-        )
+        memory = place_in_memory(tensor)
         if tensor.numel() > 0 and memory in self._name_of_memory:
             return self._name_of_memory[memory]
         name = ".".join(path)
@@ -100,6 +93,18 @@ class Packer:
         self.tensors[name] = tensor.detach()
         self._name_of_memory[memory] = name
         return name
+
+
+def place_in_memory(tensor: Tensor) -> tuple[object, ...]:
+    """Return what two tensors share exactly if they are tied: the same numbers in the same memory."""
+    return (
+        tensor.device,
+        tensor.untyped_storage().data_ptr(),
+        tensor.storage_offset(),
+        tensor.shape,
+        tensor.stride(),
+        tensor.dtype,
+    )
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

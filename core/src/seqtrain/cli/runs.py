@@ -102,11 +102,14 @@ def _load(run: Path, overrides: Sequence[str], checkpoints: Sequence[str]) -> Tr
     from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
     from seqtrain.run_folder import RunFolder
+    from seqtrain.run_start import refuse_other_task
 
     folder = RunFolder(run)
     folder.require_run()
     registry = installed_plugins()
     config = resolve(registry, config_file=folder.config, overrides=overrides).config
+    if overrides:
+        refuse_other_task(folder, resolve(registry, config_file=folder.config).config, config)
 
     from seqtrain.inference import load_run
     from seqtrain.logs import start_logging

@@ -23,21 +23,50 @@ if TYPE_CHECKING:
     help="where the run's files go; an unfinished run there is resumed. Default: runs/TASK.",
 )
 @click.option("--fresh", is_flag=True, help="do not resume: set aside the run that lies in --run-dir.")
+@click.option(
+    "--init-from",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="start a new run from the weights of another one: its best checkpoint, else its last.",
+)
+@click.option(
+    "--stop-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="save and stop once FILE appears, as on SIGTERM, and remove it: for schedulers that cannot send signals.",
+)
 @click.option("--accept-changes", is_flag=True, help="resume although settings differ that make it another run.")
 @click.pass_obj
-def train(invocation: Invocation, /, run_dir: Path | None, fresh: bool, accept_changes: bool, **options: Any) -> None:
+def train(
+    invocation: Invocation,
+    /,
+    run_dir: Path | None,
+    fresh: bool,
+    init_from: Path | None,
+    stop_file: Path | None,
+    accept_changes: bool,
+    **options: Any,
+) -> None:
     """
     Train a model.
 
     CONFIG is a YAML file; KEY=VALUE sets one field, such as trainer.max_steps=1000 or task.train=PREFIX.
     With nothing but --task, the task's built-in corpus is used.
-    The same command goes on where an interrupted run stopped.
+    Ctrl-C, SIGTERM and SIGUSR2 save and stop, SIGUSR1 saves and goes on.
+    The same command goes on where an interrupted run stopped; --init-from takes over another run's weights, and nothing
+    else of it.
     """
     from seqtrain.cli.invocation import installed_plugins
 
     registry = installed_plugins()
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
+    if init_from is not None:
+        options["overrides"] = (f"checkpoint.init_from={init_from}", *options["overrides"])
+    if stop_file is not None:
+        options["overrides"] = (f"trainer.stop_file={stop_file}", *options["overrides"])
     config = resolve_options(registry, **options).config
     run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
 

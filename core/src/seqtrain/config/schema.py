@@ -25,6 +25,9 @@ class TrainerConfig:
     stop_time_hours: float | None = option(
         None, help="stop after this much training time, restarts included", unit="hours", gt=0, may_change=True
     )
+    stop_file: str | None = option(
+        None, help="save and stop once this file appears, and remove it; as --stop-file", may_change=True
+    )
     patience: int | None = option(
         None,
         help="stop after this many validations without a better best_metric",
@@ -36,6 +39,22 @@ class TrainerConfig:
     validate: Every = _every("when to validate", epochs=1)
     clip_norm: float | None = option(
         None, help="largest L2 norm of the whole gradient; larger ones are scaled down", gt=0
+    )
+    on_bad_step: str = option(
+        "stop",
+        help="what to do when a loss or gradient is not finite, or the loss spikes: stop with a report, skip the step, "
+        "or roll back to the newest checkpoint and leave the step out",
+        choices=("stop", "skip", "rollback"),
+        may_change=True,
+    )
+    max_bad_steps: int = option(
+        10, help="bad steps to skip or roll back from; one more stops the run", unit="steps", ge=1, may_change=True
+    )
+    loss_spike: float | None = option(
+        None,
+        help="take a step for bad whose loss lies this many running standard deviations above the running mean",
+        unit="standard deviations",
+        gt=0,
     )
     micro_batches_per_step: int | None = option(
         None, help="batches summed into one update, over all workers; default: the number of workers", ge=1
@@ -71,6 +90,24 @@ class CheckpointConfig:
         1, help="best checkpoints to keep, by trainer.best_metric", unit="checkpoints", ge=0, may_change=True
     )
     keep_every: Every = _every("checkpoints to keep for good")
+    init_from: str | None = option(
+        None, help="a run, or RUN/checkpoints/NAME, whose weights a new run starts from; as --init-from"
+    )
+    asynchronous: bool = option(
+        True,
+        help="write checkpoints while training goes on, from a copy of the state in memory; false saves that memory",
+        may_change=True,
+    )
+    retries: int = option(
+        2, help="how often a save that fails is tried again, after 1, 2, 4, ... seconds", ge=0, le=10, may_change=True
+    )
+    when_unwritable: str = option(
+        "continue",
+        help="what to do when a save fails for good: train on and try at the next save, or stop; "
+        "the last save of a run must succeed either way",
+        choices=("continue", "stop"),
+        may_change=True,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,16 +10,16 @@ from typing import Any
 import torch
 
 from seqtrain.build import build_trainer
+from seqtrain.checkpoint.compare import leaves
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
 from seqtrain.inference import TrainedRun, load_run
+from seqtrain.initial_weights import initial_weights
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.run_folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.trainer import Trainer
-
-_OF_THE_CLOCK = ("train_seconds",)
 
 
 class RunMaker:
@@ -50,7 +50,9 @@ class RunMaker:
         more = [f"trainer.max_steps={steps}", *([] if stop_at is None else [f"callbacks.stop_at.step={stop_at}"])]
         folder = self.folder(name)
         folder.create()
-        trainer = build_trainer(self._config(*settings, *more), self._registry, folder, NoProgressBar())
+        config = self._config(*settings, *more)
+        start = initial_weights(config, self._registry, folder)
+        trainer = build_trainer(config, self._registry, folder, NoProgressBar(), start)
         trainer.checkpointing.restore(trainer)
         trainer.run()
         return trainer
@@ -82,14 +84,7 @@ def digest_in_worker(settings: tuple[str, ...], folder: str, threads: int) -> st
 
 def saved_state(trainer: Trainer) -> dict[str, Any]:
     """Return all that a checkpoint would hold, by dotted name, without what depends on the clock."""
-    state = {name: part.state_dict() for name, part in trainer.state.items()}
-    return {key: value for key, value in _leaves(state) if key.rsplit(".", 1)[-1] not in _OF_THE_CLOCK}
-
-
-def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """Name what is not equal to the bit in two states."""
-    keys = [*first, *(key for key in second if key not in first)]
-    return [key for key in keys if key not in first or key not in second or not _is_same(first[key], second[key])]
+    return leaves({name: part.state_dict() for name, part in trainer.state.items()})
 
 
 def digest(state: Mapping[str, Any]) -> str:
@@ -100,29 +95,3 @@ def digest(state: Mapping[str, Any]) -> str:
         is_tensor = isinstance(value, torch.Tensor)
         content.update(value.detach().contiguous().cpu().numpy().tobytes() if is_tensor else repr(value).encode())
     return content.hexdigest()
-
-
-def leaves(state: Any) -> dict[str, Any]:
-    """Return a nested state by dotted names."""
-    return dict(_leaves(state))
-
-
-def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        items = list(value.items())
-    elif isinstance(value, (list, tuple)):
-        items = list(enumerate(value))
-    else:
-        return [(prefix, value)]
-    below = [leaf for key, each in items for leaf in _leaves(each, f"{prefix}.{key}" if prefix else str(key))]
-    return below or [(prefix, repr(value))]
-
-
-def _is_same(first: Any, second: Any) -> bool:
-    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
-        return first.dtype == second.dtype and first.shape == second.shape and _same_bits(first, second)
-    return type(first) is type(second) and (first == second or first != first)  # noqa: PLR0124 - NaN is itself
-
-
-def _same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return bool(((first == second) | ((first != first) & (second != second))).all())  # noqa: PLR0124

@@ -5,6 +5,7 @@ B sentences, S source positions, T target positions. A form is what a task of th
 
 - "translation": net_input `source_tokens` (B, S) and `prev_output_tokens` (B, T); target (B, T)
 - "lm": net_input `tokens` (B, T); target (B, T), each position's next token
+- "masked_lm": net_input `tokens` (B, T), one of each row masked; target (B, T), what it was, padding elsewhere
 - "classify": net_input `tokens` (B, T); target (B,), a label
 """
 
@@ -21,9 +22,9 @@ from torch import Tensor
 from seqtrain.batch import Batch
 from seqtrain.protocols import ModelSpec
 
-Form: TypeAlias = Literal["translation", "lm", "classify"]
+Form: TypeAlias = Literal["translation", "lm", "masked_lm", "classify"]
 
-BOS, PADDING, EOS = 0, 1, 2
+BOS, PADDING, EOS, MASK = 0, 1, 2, 3
 """Padding is not 0, so that whoever takes 0 for padding is found out."""
 
 VOCABULARY, CLASSES, MAX_POSITIONS = 24, 3, 32
@@ -37,7 +38,8 @@ class Example:
 
     Args:
         text: token ids read by the model; ends with EOS.
-        target: token ids expected of it, ended by EOS; or one label.
+        target: token ids expected of it, ended by EOS; or as many as the text has, PADDING where nothing is masked; or
+            one label.
     """
 
     text: tuple[int, ...]
@@ -61,8 +63,8 @@ def make_examples(form: Form, count: int, *, seed: int = 1, longest: int = 7) ->
     """
     Make examples of 1 to `longest` words.
 
-    The target can be learned from the text: its reverse ("translation"), each next token of a text in which words
-    follow each other in order ("lm"), or the class of the first word ("classify").
+    The target can be learned from the text: its reverse ("translation"), each next or the masked token of a text in
+    which words follow each other in order ("lm", "masked_lm"), or the class of the first word ("classify").
     """
     rng = np.random.default_rng(seed)
     return [_make_example(form, rng, int(rng.integers(1, longest + 1))) for _ in range(count)]
@@ -70,10 +72,16 @@ def make_examples(form: Form, count: int, *, seed: int = 1, longest: int = 7) ->
 
 def _make_example(form: Form, rng: np.random.Generator, length: int) -> Example:
     words = rng.integers(_FIRST_WORD, VOCABULARY, length).tolist()
-    if form == "lm":
+    if form in ("lm", "masked_lm"):
         span = VOCABULARY - _FIRST_WORD
         words = [_FIRST_WORD + (words[0] - _FIRST_WORD + index) % span for index in range(length)]
+    if form == "lm":
         return Example((BOS, *words), (*words, EOS))
+    if form == "masked_lm":
+        hidden = int(rng.integers(length))
+        masked = [MASK if place == hidden else word for place, word in enumerate(words)]
+        target = [word if place == hidden else PADDING for place, word in enumerate(words)]
+        return Example((*masked, EOS), (*target, PADDING))
     text = (*words, EOS)
     return Example(text, (words[0] % CLASSES,) if form == "classify" else (*words[::-1], EOS))
 
@@ -99,15 +107,17 @@ def make_batch(form: Form, examples: Sequence[Example], *, extra_padding: int = 
         ids=torch.arange(len(examples)),
         net_input=net_input,
         target=target[:, 0] if form == "classify" else target,
-        num_targets=sum(len(each.target) for each in examples),
+        num_targets=len(examples) if form == "masked_lm" else sum(len(each.target) for each in examples),
         num_tokens=sum(len(each.text if longer is text else each.target) for each in examples),
         num_positions=longer.numel(),
     )
 
 
 def is_real(form: Form, batch: Batch) -> Tensor:
-    """Return where the target is real: (B, T) bool, True = not padding; (B,), all True, for labels."""
-    return torch.ones_like(batch.target, dtype=torch.bool) if form == "classify" else batch.target != PADDING
+    """Return where the model's output means something: (B, T) bool, True = not padding; (B,), all True, for labels."""
+    if form == "classify":
+        return torch.ones_like(batch.target, dtype=torch.bool)
+    return (batch.net_input["tokens"] if form == "masked_lm" else batch.target) != PADDING
 
 
 def _pad(rows: Sequence[Sequence[int]], extra: int) -> Tensor:

@@ -13,7 +13,7 @@ class ToyTaskConfig:
 
     form: str = option(
         "translation", help="what batches look like; see seqtrain.testing.samples",
-        choices=("translation", "lm", "classify"),
+        choices=("translation", "lm", "masked_lm", "classify"),
     )  # fmt: skip
     examples: int = option(40, help="examples to train on", unit="examples", ge=1)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.host.hook_check import read_hooks
 from seqtrain.host.registered import Registered
 from seqtrain.host.registry import Registry
 from seqtrain.protocols import Stateful
 from seqtrain.testing.contracts.training import TrainedComponentContract
-from seqtrain.testing.runs import RunMaker, differing, leaves, saved_state
+from seqtrain.testing.runs import RunMaker, saved_state
 
 
 class CallbackContract(TrainedComponentContract):
@@ -38,6 +39,17 @@ class CallbackContract(TrainedComponentContract):
     def test_runs_do_not_share_it(self, registry: Registry, selection: Selection, callback: object) -> None:
         """Every run has an instance of its own."""
         assert self.build(registry, selection) is not callback
+
+    def test_what_it_does_to_the_model_is_done_to_a_loaded_one(
+        self, make_run: RunMaker, run_settings: list[str]
+    ) -> None:
+        """The weights of a run with it fit the model that is built for prediction, by their names and shapes."""
+        trained = make_run(*run_settings, steps=2).model.state_dict()
+        loaded = make_run.load(*run_settings).models[0].state_dict()
+
+        assert {name: each.shape for name, each in loaded.items()} == {
+            name: each.shape for name, each in trained.items()
+        }
 
     def test_its_state_survives_saving_and_loading(
         self, make_run: RunMaker, run_settings: list[str], registry: Registry, selection: Selection,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.build import build_engine, build_model, build_task
+from seqtrain.checkpoint.compare import differing
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
@@ -23,7 +24,6 @@ from seqtrain.protocols import Imported, Importer
 from seqtrain.task import Task
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.contracts.content import content_of
-from seqtrain.testing.runs import differing
 
 
 class Usable(NamedTuple):

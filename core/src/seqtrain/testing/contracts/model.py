@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
+from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.host.registry import Registry
-from seqtrain.protocols import IncrementalModel, ModelSpec, OffersFeatures
+from seqtrain.protocols import DescribesRows, IncrementalModel, ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.training import BatchContract
-from seqtrain.testing.runs import differing, leaves
 
 _TOLERANCE = 1e-5  # in logits; float32 sums in another order
 
@@ -77,8 +77,8 @@ class ModelContract(BatchContract):
         self, model: nn.Module, data_form: samples.Form, batch: Batch, spec: ModelSpec
     ) -> None:
         """Another last token leaves the logits of the positions before it as they are."""
-        if data_form == "classify":
-            pytest.skip("a classifier reads the whole text")
+        if data_form in ("classify", "masked_lm"):
+            pytest.skip("it reads the whole text")
         key = "prev_output_tokens" if data_form == "translation" else "tokens"
         read = batch.net_input[key]
         other = read.clone()
@@ -121,6 +121,27 @@ class ModelContract(BatchContract):
             features = cast("nn.Module", model)(**batch.net_input, features_only=True)
 
             _assert_close(cast("nn.Module", model)(**batch.net_input), model.output_projection(features))
+
+    def test_features_and_adaptive_softmax_give_the_log_probabilities(self, model: nn.Module, batch: Batch) -> None:
+        """A model that offers an adaptive softmax gives that layer's log-probabilities of its features."""
+        if not isinstance(model, OffersAdaptiveSoftmax):
+            pytest.skip("it does not offer an adaptive softmax")
+        with torch.no_grad():
+            features = cast("nn.Module", model)(**batch.net_input, features_only=True)
+            log_probs = model.adaptive_softmax.log_prob(features.flatten(0, -2)).view(*features.shape[:-1], -1)
+
+            _assert_close(cast("nn.Module", model)(**batch.net_input), log_probs)
+
+    def test_it_has_the_rows_that_it_describes(self, model: nn.Module, spec: ModelSpec) -> None:
+        """A module with rows for ids is there, and has one for each, or belongs to all of them at once."""
+        if not isinstance(model, DescribesRows):
+            pytest.skip("it does not describe its rows")
+        sizes = {"target": spec.vocab_size, "source": spec.source_vocab_size, "classes": spec.num_classes}
+        for name, meaning in model.row_meanings.items():
+            rows = {each.shape[0] for each in cast("nn.Module", model).get_submodule(name).parameters()}
+
+            assert rows != set()
+            assert rows == {sizes.get(meaning)} or sizes.get(meaning, 0) not in rows
 
     @pytest.mark.parametrize("beam", [1, 3])
     def test_incremental_decoding_equals_full_decoding(

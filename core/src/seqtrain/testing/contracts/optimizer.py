@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.host.registry import Registry
 from seqtrain.testing.contracts.training import TrainedComponentContract
-from seqtrain.testing.runs import differing, leaves
 
 _STEPS = 60
 

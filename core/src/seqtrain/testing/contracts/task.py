@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.host.registry import Registry
 from seqtrain.inference import TrainedRun
 from seqtrain.task import Task
 from seqtrain.testing.contracts.content import content_of
 from seqtrain.testing.contracts.dataset import DatasetContract, Prepare, new_folder
-from seqtrain.testing.runs import RunMaker, differing, leaves
+from seqtrain.testing.runs import RunMaker
 
 _SPLIT = re.compile(r"(train|valid(/[\w.-]+)?|test(/[\w.-]+)?)")
 
@@ -78,6 +79,16 @@ class TaskContract(DatasetContract):
         loaded.load(moved, cache)
 
         assert loaded.model_spec == task.model_spec
+        assert loaded.vocabularies() == task.vocabularies()
+
+    def test_its_vocabularies_are_those_of_its_models(self, task: Task) -> None:
+        """Where it names ids, each that a model has rows for has one name, and roles are ids among them."""
+        spec = task.model_spec
+        sizes = {"target": spec.vocab_size, "source": spec.source_vocab_size, "classes": spec.num_classes}
+        for key, ids in task.vocabularies().items():
+            assert sizes.get(key, len(ids.names)) == len(ids.names)
+            assert [role for role, number in ids.roles.items() if not 0 <= number < len(ids.names)] == []
+            assert key == "classes" or ids.roles.get("padding", spec.padding) == spec.padding
 
     def test_equal_data_has_an_equal_fingerprint(
         self, prepare: Prepare, task: Task, artifacts: Path, tmp_path: Path

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from seqtrain.checkpoint.compare import differing
 from seqtrain.config.option import Selection
 from seqtrain.host.hook_check import read_hooks
 from seqtrain.host.registry import Registry
 from seqtrain.testing.contracts.callback import words_of_map
 from seqtrain.testing.contracts.training import TrainedComponentContract
-from seqtrain.testing.runs import RunMaker, differing, saved_state
+from seqtrain.testing.runs import RunMaker, saved_state
 
 _METRICS = {"train/loss": 2.5, "train/lr": 0.001, "valid/loss": float("nan"), "valid/news/bleu": 30.0}
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from seqtrain.batch import Batch
+from seqtrain.checkpoint.compare import differing
 from seqtrain.host.registered import Registered
 from seqtrain.protocols import ModelSpec
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE
-from seqtrain.testing.runs import RunMaker, differing, digest, digest_in_worker, saved_state
+from seqtrain.testing.runs import RunMaker, digest, digest_in_worker, saved_state
 
 
 class TrainedComponentContract(ComponentContract):

@@ -1,0 +1,73 @@
+"""
+The faults that a run must survive, and a table of what the tests saw: `nox -s faults`.
+
+A test that injects one carries `@pytest.mark.fault("F5")`; each of its parameters is a trial.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import pytest
+
+# Id: (what is done to the run, what is expected). The ids up to F30 are those of the project's list.
+FAULTS = {
+    "F1": ("SIGKILL between, in and around steps, saves and validations", "the same command ends with the bits of an undisturbed run"),
+    "F2": ("SIGKILL at every call that touches the disk in a save", "a whole checkpoint is there; leftovers are cleared"),
+    "F3": ("a full disk, a file size limit, a write that fails", "told with path and free bytes; earlier checkpoints untouched"),
+    "F4": ("a folder that is read-only or gone; a lock that fails", "tried again, told, by policy; never silent"),
+    "F5": ("files truncated, emptied, missing, swapped; a flipped bit", "noticed before any tensor is used; the one before is used"),
+    "F6": ("a checkpoint of another model, vocabulary, format or plugin set", "refused, with the difference"),
+    "F7": ("pickles, YAML tags and object arrays in a run folder", "nothing is executed"),
+    "F8": ("forged headers of safetensors, deep or huge JSON", "refused in bounded memory and time"),
+    "F9": ("paths that lead out of a folder, symbolic links", "refused"),
+    "F10": ("SIGTERM from outside and at a chosen step, twice", "one save, exit code 143; the same command goes on to the bit"),
+    "F11": ("SIGUSR1, SIGUSR2, SIGINT, a stop file", "saved and gone on, or saved and left"),
+    "F14": ("a loss or gradient that is not finite; a spike of the loss", "refused before the update; stop, skip or rollback, to the bit"),
+    "F15": ("a full memory", "told with the batch's shape; nothing half-made"),
+    "F16": ("the state changes while it is being written", "the file holds the state of the save"),
+    "F17": ("two runs in one folder; a lock left by a killed run", "the second is refused; the stale lock is taken over"),
+    "F18": ("bytes that are not UTF-8, BOM, CR, U+2028 in text", "placed by file, line and byte, or kept; sides never shift"),
+    "F19": ("empty lines, a corpus without text, no final newline", "counted, by policy; refused before a model is built"),
+    "F20": ("very long lines", "truncated, skipped or refused by policy, with the line"),
+    "F21": ("unequal numbers of lines", "refused with both counts and where they part"),
+    "F22": ("another or damaged vocabulary", "refused"),
+    "F23": ("training text that changed between start and resume", "refused"),
+    "F24": ("damaged stores of binarised text", "noticed and built again"),
+    "F25": ("odd paths, locale C, no HOME, read-only installation", "runs"),
+    "F26": ("a tracker that fails", "training is unaffected; one warning"),
+    "F27": ("a hook that raises", "the run ends with the plugin's name and version"),
+    "F28": ("several settings wrong at once", "all told in one go, without torch"),
+    "F29": ("a checkpoint of every format ever released", "loads"),
+    "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the reports carry the ids, from worker processes too."""
+    for item in items:
+        item.user_properties += [("fault", each) for mark in item.iter_markers("fault") for each in mark.args]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, if faults were what was asked for."""
+    if not re.search(r"\bfault\b", terminalreporter.config.getoption("markexpr")):
+        return
+    seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "fault":
+                    seen[value][outcome] += 1
+    terminalreporter.section("faults")
+    terminalreporter.write_line("| fault | injected | expected | trials | observed |\n|---|---|---|---|---|")
+    for fault, (injected, expected) in FAULTS.items():
+        counts = seen.get(fault, {})
+        wrong = counts.get("failed", 0) + counts.get("error", 0)
+        trials = counts.get("passed", 0) + wrong
+        observed = "NOT as expected" if wrong else "as expected" if trials else "NOT TRIED"
+        skipped = f", {counts['skipped']} skipped" if counts.get("skipped") else ""
+        terminalreporter.write_line(
+            f"| {fault} | {injected} | {expected} | {trials} | {observed}{f' ({wrong})' if wrong else ''}{skipped} |"
+        )
