@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
-from seqtrain.errors import CheckpointError, DataError, TrainingError
+from seqtrain.errors import CheckpointError, DataError, PluginError, TrainingError
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.prediction_config import PredictionConfig
 from seqtrain_classify.task import ClassifyTask
@@ -60,14 +60,21 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_task(data: Path) -> MakeTask:
-    """Make a task on these tables, or on others."""
+    """
+    Make a task on these tables, or on others.
+
+    The config of a `metric` that is given is the metric itself.
+    """
 
     def make(**settings: Any) -> ClassifyTask:
         tokenizer = WhitespaceConfig(joiner=None)
         given = {split: str(data / f"{split}.tsv") for split in ("train", "valid", "test")}
         given["tokenizer"] = Selection("tokenizer", "whitespace", tokenizer)
+        metric = settings.get("metric")
         return ClassifyTask(
-            ClassifyConfig(**{"max_length": 8, **given, **settings}), tokenizer=lambda: whitespace(tokenizer)
+            ClassifyConfig(**{"max_length": 8, **given, **settings}),
+            tokenizer=lambda: whitespace(tokenizer),
+            metric=(lambda: metric.config) if metric else None,
         )
 
     return make
@@ -509,3 +516,57 @@ def test_text_is_binarised_once(make_task, tmp_path):
 
     assert 3 == len(stores)
     assert stores == sorted(path.name for path in (tmp_path / "cache").iterdir())
+
+
+class Seen:
+    """A metric: keeps what it is given."""
+
+    def __init__(self, *higher: str) -> None:
+        self.higher_is_better = frozenset(higher)
+        self.pairs: list[tuple[str, str]] = []
+
+    def __call__(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+        self.pairs = sorted(zip(predictions, references, strict=True))
+        return {"seen": float(len(predictions))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "expected"),
+    [
+        ("single", [("yes", "one"), ("no", "two")], {"yes", "no"}),
+        ("multi", [("b,a", "one"), ("", "two"), ("b", "three")], {"a,b", "", "b"}),
+        ("regression", [("1.5", "one"), ("-2", "two")], {"1.5000", "-2.0000"}),
+    ],
+)
+def test_a_metric_compares_what_predict_writes(make_task, tmp_path, data, kind, rows, expected):
+    """Answers and labels are texts, in the form in which `predict` writes them; its measures stand beside the own."""
+    table = data / "rows.tsv"
+    table.write_text("label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows), encoding="utf-8")
+    metric = Seen("seen")
+    split = {name: str(table) for name in ("train", "valid", "test")}
+    task = prepared(make_task(**split, kind=kind, metric=Selection("metric", "acme/seen", metric)), tmp_path)
+    model = toy(task)
+    measures = task.measure("test", [model])
+
+    assert len(rows) == measures["seen"]
+    assert "seen" in task.higher_is_better
+    assert make_task(kind=kind).higher_is_better < set(measures) | {"seen"}
+    assert expected == {reference for _, reference in metric.pairs}
+    answers = [line.split("\t")[0] for line in task.predict([model], [text for _, text in rows])]
+    assert sorted(answers) == [answer for answer, _ in metric.pairs]
+
+
+def test_a_metric_takes_no_name_of_the_own_measures(make_task):
+    """It is refused before anything is read."""
+    with pytest.raises(PluginError, match="The metric 'acme/seen' calls a measure 'accuracy'"):
+        make_task(metric=Selection("metric", "acme/seen", Seen("accuracy")))
+
+
+def test_a_temperature_evens_out_tables(make_task, tmp_path, data):
+    """Of 4 rows and 1, at T=2 the shares are 2:1 of 5; sets to measure on are taken as they are."""
+    (data / "big.tsv").write_text("label\ttext\n" + "yes\tone\nno\ttwo\n" * 2, encoding="utf-8")
+    both = [str(data / "big.tsv"), str(data / "test.tsv")]
+    task = prepared(make_task(train=both, valid=both, train_temperature=2.0), tmp_path)
+
+    assert pytest.approx([10 / 3 / 4, 5 / 3]) == [part.weight for part in task.dataset("train").parts]
+    assert [1.0, 1.0] == [part.weight for part in task.dataset("valid").parts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqtrain_classify.encoding import RowEncoder, cut_longer, ended_rows
+from seqtrain_classify.encoding import RowEncoder, cut_longer
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.symbols import whitespace
 
@@ -78,16 +78,6 @@ def test_cutting_uses_all_the_room_there_is(room):
     assert np.minimum(before.sum(0), room).tolist() == after.sum(0).tolist()
     assert (after[0] >= after[1])[is_cut[0]].all()
     assert (after[1] >= after[0] - 1)[is_cut[1]].all()  # an odd token is the first text's
-
-
-def test_rows_are_ended_and_cut():
-    """The end counts."""
-    rows = np.array([A, A, A, B, B], np.int32), np.array([3, 0, 2])
-    tokens, lengths = ended_rows(rows, max_length=3, eos=EOS)
-
-    assert [A, A, EOS, EOS, B, B, EOS] == tokens.tolist()
-    assert [3, 1, 3] == lengths.tolist()
-    assert ([], []) == tuple(each.tolist() for each in ended_rows((rows[0][:0], rows[1][:0]), max_length=3, eos=EOS))
 
 
 def test_what_decides_on_rows_is_in_the_fingerprint(tokenizer):

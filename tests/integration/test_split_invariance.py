@@ -17,9 +17,10 @@ from seqtrain.gradients import multiply_gradients
 from seqtrain.protocols import ModelSpec
 from seqtrain_criteria.config import CrossEntropyConfig, LabelSmoothedCrossEntropyConfig
 from seqtrain_criteria.cross_entropy import cross_entropy, label_smoothed_cross_entropy
+from seqtrain_text.flat_rows import FlatRows
 from seqtrain_transformer.config import TransformerConfig
 from seqtrain_transformer.transformer import Transformer
-from seqtrain_translation.batch import FlatRows, make_batch
+from seqtrain_translation.batch import make_batch
 
 SPEC = ModelSpec(
     vocab_size=40,

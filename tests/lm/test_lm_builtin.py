@@ -13,6 +13,7 @@ from seqtrain_lm import builtin
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.task import LMTask
 from seqtrain_text.config import CharConfig
+from seqtrain_text.readers import Lines
 from seqtrain_text.symbols import char
 
 
@@ -72,8 +73,8 @@ def test_the_task_reads_its_own_corpus_like_any_other(
 ) -> None:
     """It is written once, and its splits are known before."""
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(library))
-    config = LMConfig(tokenizer=Selection("tokenizer", "char", CharConfig()), tokens_per_sample=8)
-    task = LMTask(config, tokenizer=lambda: char(CharConfig()))
+    selected = {"tokenizer": Selection("tokenizer", "char", CharConfig()), "reader": Selection("reader", "lines", None)}
+    task = LMTask(LMConfig(**selected, tokens_per_sample=8), tokenizer=lambda: char(CharConfig()), reader=Lines)
 
     assert ["train", "valid", "test"] == list(task.splits())
     for _ in range(2):

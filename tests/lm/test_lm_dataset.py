@@ -31,7 +31,15 @@ def ids(text: str) -> list[int]:
 def make_dataset(tmp_path: Path) -> MakeDataset:
     """Return a function that makes a dataset of texts, a file each."""
 
-    def make(*texts: str, break_mode: str = "none", size: int = 4, weights=(1.0, 1.0), **more: bool) -> BlockDataset:
+    def make(
+        *texts: str,
+        break_mode: str = "none",
+        size: int = 4,
+        weights=(1.0, 1.0),
+        temperature: float = 1.0,
+        share: bool = False,
+        **more: bool,
+    ) -> BlockDataset:
         tokenizer = char(CharConfig())
         tokenizer.train(["".join(LETTER)])
         files = []
@@ -42,9 +50,11 @@ def make_dataset(tmp_path: Path) -> MakeDataset:
             policy = LinePolicy(empty="allow", too_long="truncate", max_length=1 << 62)
             (store,) = build_stores([Column(path, tokenizer, "text")], cache=tmp_path / "cache", policy=policy)
             blocks = make_blocks(store, rules, path)
-            files.append(BlockFile(store=store, blocks=blocks, goes_on=break_mode == "none", weight=weight))
+            drawn = store.num_tokens // size / len(blocks) if share else 1.0
+            goes_on = break_mode == "none"
+            files.append(BlockFile(store=store, blocks=blocks, goes_on=goes_on, weight=weight, share=drawn))
         batches = CausalBatches(Vocabulary(tokenizer, 0), with_documents=rules.packed)
-        return BlockDataset(files, batches, eos=tokenizer.eos, rules=rules)
+        return BlockDataset(files, batches, eos=tokenizer.eos, rules=rules, temperature=temperature)
 
     return make
 
@@ -111,6 +121,21 @@ def test_files_are_parts_with_weights(make_dataset: MakeDataset) -> None:
     parts = make_dataset("abcdef\n", "ghi\n", weights=(0.5, 2.0)).parts
 
     assert [(0, 2, 0.5), (2, 3, 2.0)] == [(part.start, part.stop, part.weight) for part in parts]
+
+
+def test_a_temperature_evens_out_what_files_make_up(make_dataset: MakeDataset) -> None:
+    """Of 16 and 4 blocks, at T=2 the shares are 4:2, so 40/3 and 20/3 of the 20 blocks of an epoch."""
+    first, second = make_dataset("abc\n" * 16, "def\n" * 4, temperature=2.0).parts
+
+    assert pytest.approx([40 / 3 / 16, 20 / 3 / 4]) == [first.weight, second.weight]
+
+
+def test_blocks_that_begin_anywhere_count_as_what_they_are_drawn_from(make_dataset: MakeDataset) -> None:
+    """There is a block at each of 61 and 13 tokens, but files are 16 and 4 blocks large: the weights are by these."""
+    first, second = make_dataset("abc\n" * 16, "def\n" * 4, temperature=2.0, random=True, share=True).parts
+
+    assert (61, 13) == (first.stop - first.start, second.stop - second.start)
+    assert pytest.approx([40 / 3, 20 / 3]) == [61 * first.weight, 13 * second.weight]
 
 
 def test_a_block_is_described_by_its_first_token(make_dataset: MakeDataset) -> None:

@@ -23,6 +23,7 @@ from seqtrain_lm.evaluation_config import EvaluationConfig
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_lm.task import LMTask
 from seqtrain_text.config import CharConfig, WhitespaceConfig
+from seqtrain_text.readers import Lines
 from seqtrain_text.symbols import char, whitespace
 
 TRAIN = "one two three\ntwo three one\n\nthree one two\n" * 3
@@ -61,15 +62,23 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_task(data: Path) -> MakeTask:
-    """Return a function that makes a task over `data` with a tokenizer of characters."""
+    """
+    Return a function that makes a task over `data` with a tokenizer of characters.
+
+    The config of a `reader` that is given is the reader itself.
+    """
 
     def make(*, words: bool = False, **fields: Any) -> LMTask:
         selected = Selection("tokenizer", *(("whitespace", WhitespaceConfig()) if words else ("char", CharConfig())))
         given = {
             **{split: str(data / f"{split}.txt") for split in ("train", "valid", "test")},
-            "tokenizer": selected, "tokens_per_sample": 8, **fields,
+            "tokenizer": selected, "reader": Selection("reader", "lines", None), "tokens_per_sample": 8, **fields,
         }  # fmt: skip
-        return LMTask(LMConfig(**given), tokenizer=lambda: (whitespace if words else char)(selected.config))
+        return LMTask(
+            LMConfig(**given),
+            tokenizer=lambda: (whitespace if words else char)(selected.config),
+            reader=lambda: given["reader"].config or Lines(),
+        )
 
     return make
 
@@ -430,3 +439,45 @@ def test_another_block_length_needs_no_other_tokens(make_task: MakeTask, tmp_pat
     prepared(make_task(tokens_per_sample=5, break_mode="eos"), tmp_path)
 
     assert before == sorted(path.name for path in (tmp_path / "cache").iterdir())
+
+
+class Paragraphs:
+    """A reader: a text is what stands between empty lines."""
+
+    def __call__(self, path: Path) -> Iterator[str]:
+        yield from path.read_text(encoding="utf-8").strip("\n").split("\n\n")
+
+
+def test_another_reader_takes_texts_out_of_the_files(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
+    """Each stands for a line, whatever is in it, and is measured as it was read."""
+    for split, text in (("train", "one two\nthree\n\nfour\n"), ("valid", "two\n\nfour\none\n"), ("test", "four\n")):
+        (data / f"{split}.txt").write_text(text, encoding="utf-8")
+    reader = Selection("reader", "acme/paragraphs", Paragraphs())
+    task = prepared(make_task(reader=reader, break_mode="eos", tokens_per_sample=20), tmp_path)
+    dataset = task.dataset("train")
+    batch = dataset.collate(np.arange(2))
+    model = Uniform(task.model_spec.vocab_size)
+    measured = task.measure("valid", [model])
+
+    assert [[14], [5]] == dataset.lengths(0, 2).tolist()
+    assert "one two\nthree" == task._tokenizer.decode(batch.target[0].tolist())
+    assert dataset.describe(1).startswith(f"{data / 'train.txt'}, text 2, token 15")
+    nats = math.log(task.model_spec.vocab_size)
+    assert pytest.approx(nats) == measured["nats_per_token"]
+    assert pytest.approx(nats / math.log(2)) == measured["bits_per_char"]  # 3 + 1 and 8 + 1 of both
+
+
+def test_another_reader_gets_no_packed_file_for_a_plain_one(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
+    """It may not be able to read it."""
+    (data / "train.txt").rename(data / "train.txt.gz")
+
+    with pytest.raises(DataError, match=r"No text file \S+train\.txt\. That folder has .*train\.txt\.gz"):
+        prepared(make_task(reader=Selection("reader", "acme/paragraphs", Paragraphs())), tmp_path)
+
+
+def test_texts_too_long_are_called_texts(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
+    """As the reader's messages do."""
+    reader = Selection("reader", "acme/paragraphs", Paragraphs())
+
+    with pytest.raises(DataError, match=r"train\.txt, text 1: the text has \d+ tokens"):
+        prepared(make_task(reader=reader, break_mode="eos", too_long="error", tokens_per_sample=4), tmp_path)

@@ -62,6 +62,18 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         find_file(str(tmp_path))
 
 
+def test_a_packed_file_does_where_one_is_wanted(tmp_path):
+    """For a reader that takes none, only NAME counts, and the message names no other."""
+    (tmp_path / "x.en.gz").write_bytes(b"")
+
+    for find in (
+        lambda: find_text(str(tmp_path / "x"), "en", packed=False),
+        lambda: find_file(str(tmp_path / "x.en"), packed=False),
+    ):
+        with pytest.raises(DataError, match=r"No text file \S+x\.en\. That folder has x\.en\.gz"):
+            find()
+
+
 @pytest.mark.parametrize(("prefix", "expected"), [("nowhere/train", "There is no folder"), ("zzz", "Nothing in")])
 def test_a_missing_folder_or_an_odd_name_is_said(tmp_path, prefix, expected):
     """Without similar files the message says so, or that the folder is missing."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.protocols import Tokenizer
 from seqtrain_text import sentence_piece
-from seqtrain_text.config import CharConfig, HuggingFaceConfig, SentencePieceConfig, WhitespaceConfig, WordConfig
+from seqtrain_text.config import BPEConfig, CharConfig, HuggingFaceConfig, UnigramConfig, WhitespaceConfig, WordConfig
 from seqtrain_text.hugging_face import HuggingFace
 from seqtrain_text.plugin import seqtrain_components
 from seqtrain_text.sentence_piece import bpe, unigram
@@ -29,8 +29,8 @@ LINES = [
     for verb in ("sees", "wants to see") for size in ("small", "great") for what in ("house", "river")
 ]  # fmt: skip
 MAKERS = {
-    "bpe": lambda: bpe(SentencePieceConfig(vocab_size=120)),
-    "unigram": lambda: unigram(SentencePieceConfig(vocab_size=60)),
+    "bpe": lambda: bpe(BPEConfig(vocab_size=120)),
+    "unigram": lambda: unigram(UnigramConfig(vocab_size=60)),
     "hf": lambda: HuggingFace(HuggingFaceConfig(vocab_size=300)),
     "word": lambda: word(WordConfig()),
     "char": lambda: char(CharConfig()),
@@ -180,7 +180,7 @@ def test_bpe_by_words_equals_sentencepiece_on_whole_lines(normalization, lines):
 
 @functools.cache
 def bpe_with(normalization):
-    tokenizer = bpe(SentencePieceConfig(vocab_size=120, normalization=normalization))
+    tokenizer = bpe(BPEConfig(vocab_size=120, normalization=normalization))
     tokenizer.train(LINES)
     return tokenizer
 
@@ -265,7 +265,7 @@ def test_word_splits_marks_off():
 def test_a_small_text_gives_a_smaller_vocabulary(name, size, caplog):
     """The largest possible one is made, with a warning."""
     make, config = {
-        "bpe": (bpe, SentencePieceConfig), "unigram": (unigram, SentencePieceConfig), "hf": (HuggingFace, HuggingFaceConfig)
+        "bpe": (bpe, BPEConfig), "unigram": (unigram, UnigramConfig), "hf": (HuggingFace, HuggingFaceConfig)
     }[name]  # fmt: skip
     tokenizer = make(config(vocab_size=size))
     tokenizer.train(["a rose is a rose", "is a rose"])
@@ -278,7 +278,7 @@ def test_a_small_text_gives_a_smaller_vocabulary(name, size, caplog):
 def test_a_vocabulary_too_small_for_the_characters_is_refused():
     """The least possible size is told."""
     with pytest.raises(ConfigError, match=r"task\.tokenizer\.vocab_size=8 does not fit the text: at least \d+"):
-        bpe(SentencePieceConfig(vocab_size=8)).train(LINES)
+        bpe(BPEConfig(vocab_size=8)).train(LINES)
 
 
 def test_a_given_tokenizer_json_gets_the_special_tokens_it_lacks(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import ConfigError
-from seqtrain_translation.config import CorpusPart, TranslationConfig
+from seqtrain_text.corpus_parts import CorpusPart
+from seqtrain_translation.config import TranslationConfig
 
 
 def config(**fields: Any) -> TranslationConfig:
@@ -69,7 +70,7 @@ def test_validation_sets_may_be_named() -> None:
         ({"train": None, "valid": "v"}, "valid is given without train"),
         (
             {"train": None, "reader": Selection("reader", "acme/json", None)},
-            "a sentence a line, and not for the reader 'acme/json'",
+            "not for the reader 'acme/json'",
         ),
         ({"train": None, "source_lang": "fr"}, "The built-in corpus is English to German, not 'fr' to 'de'"),
     ],

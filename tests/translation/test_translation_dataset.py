@@ -27,7 +27,9 @@ def make(tmp_path: Path) -> Callable[..., ParallelDataset]:
     tokenizer = whitespace(WhitespaceConfig())
     tokenizer.train(WORDS)
 
-    def make(*files: Pairs, weights: Sequence[float] = (), empty: str = "skip") -> ParallelDataset:
+    def make(
+        *files: Pairs, weights: Sequence[float] = (), empty: str = "skip", temperature: float = 1.0
+    ) -> ParallelDataset:
         stores = []
         for number, pairs in enumerate(files):
             columns = []
@@ -38,7 +40,7 @@ def make(tmp_path: Path) -> Callable[..., ParallelDataset]:
             policy = LinePolicy(empty=empty, too_long="skip", max_length=100)
             source, target = build_stores(columns, cache=tmp_path / "cache", policy=policy)
             stores.append(ParallelStores(source, target, weights[number] if weights else 1.0))
-        return ParallelDataset(stores, padding=PADDING, bos=BOS)
+        return ParallelDataset(stores, padding=PADDING, bos=BOS, temperature=temperature)
 
     return make
 
@@ -94,6 +96,14 @@ def test_parts_carry_their_weights(make: Callable[..., ParallelDataset]) -> None
 
     assert 3 == len(dataset)
     assert [DatasetPart(0, 2, 1.0), DatasetPart(2, 3, 2.5)] == list(dataset.parts)
+
+
+def test_a_temperature_evens_out_sizes(make: Callable[..., ParallelDataset]) -> None:
+    """Of 4 pairs and 1 that counts twice, 6 an epoch, at T=2 the shares are 2:2, so 3 each."""
+    dataset = make([("a", "b")] * 4, [("c", "d")], weights=(1.0, 2.0), temperature=2.0)
+
+    assert [DatasetPart(0, 4, 0.75), DatasetPart(4, 5, 3.0)] == list(dataset.parts)
+    assert dataset.fingerprint != make([("a", "b")] * 4, [("c", "d")], weights=(1.0, 2.0)).fingerprint
 
 
 def test_an_example_is_described_by_its_lines(make: Callable[..., ParallelDataset], tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError, PluginError
-from seqtrain_text.config import SentencePieceConfig, WhitespaceConfig
+from seqtrain_text.config import BPEConfig, WhitespaceConfig
 from seqtrain_text.readers import Lines
 from seqtrain_text.sentence_piece import bpe
 from seqtrain_text.symbols import whitespace
@@ -451,20 +451,24 @@ def test_too_few_given_translations_are_refused(make_task: MakeTask, tmp_path: P
         list(task.predict(copier(task), ["ab", "cd"]))
 
 
-def test_over_long_input_is_cut_to_what_the_model_reads(make_task: MakeTask, tmp_path: Path) -> None:
-    """A line above max_length gives the translation of its beginning rather than an error."""
-    task = prepared(make_task(max_length=4), tmp_path)
+def test_over_long_input_is_cut_to_what_the_model_reads(
+    make_task: MakeTask, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line above max_length gives the translation of its beginning rather than an error, and is told at the end."""
+    task = prepared(make_task(max_length=4, buffer_lines=2), tmp_path)
+    lines = ["ab", "cd", "ef", "ab cd ef gh ij kl", "ab cd ef", "ab cd ef gh"]
 
-    assert ["ab cd ef"] == list(task.predict(copier(task), ["ab cd ef gh ij kl"]))
+    assert ["ab", "cd", "ef", "ab cd ef", "ab cd ef", "ab cd ef"] == list(task.predict(copier(task), lines))
+    assert "2 of 6 lines have more than task.max_length=4 tokens (the first: line 4) and were cut" in caplog.text
 
 
 def test_the_built_in_corpus_goes_the_same_way(tmp_path: Path) -> None:
     """Without files the task writes its own and reads them like any other."""
     config = TranslationConfig(
-        tokenizer=Selection("tokenizer", "bpe", SentencePieceConfig(vocab_size=400)),
+        tokenizer=Selection("tokenizer", "bpe", BPEConfig(vocab_size=400)),
         reader=Selection("reader", "lines", None),
     )
-    task = TranslationTask(config, tokenizer=lambda: bpe(SentencePieceConfig(vocab_size=400)), reader=Lines)
+    task = TranslationTask(config, tokenizer=lambda: bpe(BPEConfig(vocab_size=400)), reader=Lines)
 
     prepared(task, tmp_path)
 

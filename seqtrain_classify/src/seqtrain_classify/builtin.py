@@ -8,18 +8,14 @@ that two packages have is in none of the splits, and none is in two of them.
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
 import re
 import sysconfig
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from seqtrain.api import DataError
-
-logger = logging.getLogger(__name__)
+from seqtrain_text.corpus import write_corpus
 
 SPLITS = ("train", "valid", "test")
 PACKAGES = ("asyncio", "email", "http", "importlib", "logging", "multiprocessing", "unittest", "urllib", "xml")
@@ -48,9 +44,7 @@ def write_builtin_corpus(cache: Path) -> dict[str, Path]:
     tables = library_tables(Path(sysconfig.get_path("stdlib")))
     digest = hashlib.sha256(repr(tables).encode()).hexdigest()
     corpus = cache / f"builtin-packages-{digest[:12]}"
-    if not corpus.is_dir():
-        _write(tables, corpus)
-        logger.info("Wrote the built-in corpus to %s", corpus)
+    write_corpus({f"{split}.tsv": table for split, table in tables.items()}, corpus)
     return {split: corpus / f"{split}.tsv" for split in SPLITS}
 
 
@@ -104,16 +98,3 @@ def _table(rows: list[tuple[str, str]]) -> str:
     """Write rows in an order of no meaning, that is always the same."""
     ordered = sorted(rows, key=lambda row: (_hash(row[0]), row))
     return "label\ttext\n" + "".join(f"{package}\t{line}\n" for line, package in ordered)
-
-
-def _write(tables: Mapping[str, str], corpus: Path) -> None:
-    """Write all files to a temporary folder and give it its name last, so that it is complete or absent."""
-    corpus.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=corpus.parent, prefix=".builtin-", ignore_cleanup_errors=True) as temporary:
-        for split, text in tables.items():
-            (Path(temporary) / f"{split}.tsv").write_text(text, encoding="utf-8", newline="\n")
-        try:
-            os.rename(temporary, corpus)  # noqa: PTH104
-        except OSError:
-            if not corpus.is_dir():  # else another process was first, with the same content
-                raise

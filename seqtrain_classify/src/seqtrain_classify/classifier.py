@@ -6,7 +6,7 @@ B rows of a batch, T positions, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.api import TrainingError
-from seqtrain_classify.kind import IntArray, Kind, Scores
-
-
-def similar_lengths(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
-    """Yield the indices of all rows, in batches of similar length, longest first, `max_tokens` with padding in each."""
-    order = np.argsort(-lengths, kind="stable")
-    while len(order):
-        size = max(1, max_tokens // int(lengths[order[0]]))
-        yield order[:size]
-        order = order[size:]
+from seqtrain_classify.kind import Kind, Scores
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,33 @@ from typing import Any
 
 from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_classify.prediction_config import PredictionConfig
-from seqtrain_text.corpus_parts import CorpusPart, read_parts, read_sets
+from seqtrain_text.corpus_config import CorpusConfig
+from seqtrain_text.dummy_config import DummyConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyConfig:
+class LabelledDummyConfig(DummyConfig):
+    """Made-up rows with made-up labels, or numbers, instead of tables: for benchmarks and dry runs."""
+
+    classes: int = option(2, help="labels there are, unless kind=regression", unit="labels", ge=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyConfig(CorpusConfig):
     """Tables of labelled texts, how texts become tokens, and how a trained model is asked."""
 
     train: Any = option(
         None,
         help="table, plain or .gz, or a list of tables or of {path: FILE, weight: W}; default: the built-in corpus",
     )
-    valid: Any = option(None, help="validation table, a list of tables, or a map of names to these", may_change=True)
-    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
+    valid: Any = option(
+        None,
+        help="validation table, a list of tables, or a map of names to these; the first one decides what is best",
+        may_change=True,
+    )
+    dummy: LabelledDummyConfig = option(
+        default_factory=LabelledDummyConfig, help="made-up data instead of tables, for benchmarks and dry runs"
+    )
     format: str = option(
         "auto",
         help="what the tables are: TSV (no quotes), CSV, or a JSON object a line; auto goes by .tsv, .csv or .jsonl",
@@ -55,6 +69,13 @@ class ClassifyConfig:
     prepend_bos: bool = option(
         False, help="begin each row with bos, for a model that reads its answer off the first token"
     )
+    metric: Selection | None = option(
+        None,
+        help="one more measure of answers, beside accuracy and the like; it is given them as `seqtrain predict` "
+        "writes them",
+        component="metric",
+        may_change=True,
+    )
     prediction: PredictionConfig = option(
         default_factory=PredictionConfig, help="how a trained model is asked", may_change=True
     )
@@ -71,17 +92,16 @@ class ClassifyConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.train is None:
-            self._check_builtin()
+        super().__post_init__()
+        if self.is_builtin:
+            self._check_builtin_table()
+        self.check_dummy_length(self.max_length, "max_length")
         self._check_columns()
         if not self.label_separator or set(self.label_separator) & set("\t\r\n"):
             raise ConfigError(
                 f"label_separator={self.label_separator!r} must have at least one character, and no tab or line end. "
                 "Set it to what is between labels, such as ',' or ' '."
             )
-        self.parts()
-        for split in ("valid", "test"):
-            self.sets(split)
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -94,26 +114,11 @@ class ClassifyConfig:
         """An example has two texts."""
         return self.text_pair_column is not None
 
-    def parts(self) -> tuple[CorpusPart, ...]:
-        """Return the training tables; none for the built-in corpus."""
-        return () if self.train is None else read_parts(self.train, "train", weighted=True)
-
-    def sets(self, split: str) -> dict[str, tuple[CorpusPart, ...]]:
-        """
-        Return the tables of the validation or test sets by the names the sets have among the task's splits.
-
-        Args:
-            split: "valid" or "test".
-        """
-        return read_sets(self.valid if split == "valid" else self.test, split)
-
-    def _check_builtin(self) -> None:
+    def _check_builtin_table(self) -> None:
         """Refuse settings that the built-in corpus cannot follow."""
         changed = [
             name
             for name, is_changed in {
-                "valid": self.valid is not None,
-                "test": self.test is not None,
                 "kind": self.kind != "single",
                 "format": self.format != "auto",
                 "columns": self.columns is not None,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from seqtrain.api import Batch, DatasetPart
-from seqtrain_classify.examples import ScannedTable
-from seqtrain_classify.kind import IntArray
+from seqtrain.api import Batch
+from seqtrain_classify.kind import IntArray, Targets
+from seqtrain_text.flat_rows import in_order
+from seqtrain_text.joined_files import JoinedFiles
+from seqtrain_text.mixing import epoch_weights
 from seqtrain_text.padded import pad_rows
-from seqtrain_text.store import TokenStore
+from seqtrain_text.row_store import RowStore
 
 TOKENS_NAME = "tokens"
 
@@ -25,21 +26,18 @@ class LabelledTable:
     The rows of a table.
 
     Args:
-        path: the table.
-        store: their tokens.
-        scanned: their targets and places; the store may have left out rows that are too long.
-        weight: how often an epoch sees it.
+        store: their tokens, without rows that were too long; its text n is target n.
+        targets: of all texts.
+        weight: how often an epoch sees it, unless a temperature evens out sizes.
     """
 
-    path: Path
-    store: TokenStore
-    scanned: ScannedTable
+    store: RowStore
+    targets: Targets
     weight: float = 1.0
 
-    def describe(self, row: int) -> str:
-        """Say where a row is, such as `train.tsv:17`."""
-        index = self.store.line_number(row) - 1
-        return f"{self.path}:{self.scanned.line_numbers[index]}"
+    def take(self, rows: IntArray) -> torch.Tensor:
+        """Return the targets of these rows of the store."""
+        return self.targets.take(self.store.line_numbers(rows) - 1)
 
 
 class LabelledDataset:
@@ -50,29 +48,32 @@ class LabelledDataset:
         tables: the tables.
         labels: their names, in the order of their numbers.
         padding: fills up rows.
+        temperature: see `epoch_weights`.
     """
 
-    def __init__(self, tables: Sequence[LabelledTable], *, labels: Sequence[str], padding: int) -> None:
+    def __init__(
+        self, tables: Sequence[LabelledTable], *, labels: Sequence[str], padding: int, temperature: float = 1.0
+    ) -> None:
         self._tables = tables
         self._padding = padding
-        stops = np.cumsum([len(each.store) for each in tables]).tolist()
-        self.parts = [
-            DatasetPart(stop - len(each.store), stop, each.weight) for each, stop in zip(tables, stops, strict=True)
+        sizes = [len(each.store) for each in tables]
+        weights = epoch_weights(sizes, [each.weight for each in tables], temperature)
+        self._files = JoinedFiles(sizes, weights)
+        self.parts = self._files.parts
+        content = [
+            (each.store.fingerprint, each.targets.fingerprint, weight)
+            for each, weight in zip(tables, weights, strict=True)
         ]
-        self._stops = np.array(stops, np.int64)
-        content = [(each.store.fingerprint, each.scanned.targets.fingerprint, each.weight) for each in tables]
         self.fingerprint = hashlib.sha256(repr((list(labels), content)).encode()).hexdigest()
 
     def __len__(self) -> int:
-        return self.parts[-1].stop
+        return len(self._files)
 
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of rows [start, stop), their ends included, (stop - start, 1)."""
         pieces = [np.empty(0, np.int64)]
-        for part, table in zip(self.parts, self._tables, strict=True):
-            first, last = max(start, part.start) - part.start, min(stop, part.stop) - part.start
-            if first < last:
-                pieces.append(table.store.lengths(first, last))
+        for number, first, last in self._files.stretches(start, stop):
+            pieces.append(self._tables[number].store.lengths(first, last))
         return np.concatenate(pieces)[:, None]
 
     def collate(self, indices: IntArray) -> Batch:
@@ -83,29 +84,20 @@ class LabelledDataset:
             net_input `tokens` (B, T); target (B,) labels or numbers, or (B, C).
         """
         indices = np.asarray(indices, np.int64)
-        which = np.searchsorted(self._stops, indices, side="right")
-        by_table = np.argsort(which, kind="stable")
-        rows, targets = [], []
-        for number in np.unique(which):
-            table = self._tables[number]
-            local = indices[by_table[which[by_table] == number]] - self.parts[number].start
-            rows.append(table.store.gather(local))
-            targets.append(table.scanned.targets.take(table.store.line_numbers(local) - 1))
-        back = np.empty_like(by_table)
-        back[by_table] = np.arange(len(by_table))
-        tokens = np.concatenate([each for each, _ in rows])
-        lengths = np.concatenate([each for _, each in rows])
-        padded = torch.from_numpy(pad_rows(tokens, lengths, self._padding)[back])  # (B, T)
+        chosen, order = self._files.by_file(indices)
+        rows = in_order([self._tables[number].store.gather(own) for number, own in chosen], order)
+        targets = torch.cat([self._tables[number].take(own) for number, own in chosen])
+        padded = torch.from_numpy(pad_rows(rows.tokens, rows.lengths, self._padding))  # (B, T)
         return Batch(
             ids=torch.from_numpy(indices),
             net_input={TOKENS_NAME: padded},
-            target=torch.cat(targets)[torch.from_numpy(back)],
+            target=targets[torch.from_numpy(order)],
             num_targets=len(indices),
-            num_tokens=len(tokens),
+            num_tokens=len(rows.tokens),
             num_positions=padded.numel(),
         )
 
     def describe(self, index: int) -> str:
         """Say where a row is, such as `train.tsv:17`."""
-        which = int(np.searchsorted(self._stops, index, side="right"))
-        return self._tables[which].describe(index - self.parts[which].start)
+        number, row = self._files.find(index)
+        return self._tables[number].store.describe(row)

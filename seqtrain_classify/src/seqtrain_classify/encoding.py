@@ -7,13 +7,14 @@ Rows are flat, one after the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from seqtrain.api import Rows, Tokenizer
 from seqtrain_classify.kind import IntArray
 from seqtrain_text.padded import ranges
+from seqtrain_text.redrawn import drawn
 from seqtrain_text.tokenizer import digest
 
 PAIR_SEPARATOR = "\t"
@@ -57,6 +58,10 @@ class RowEncoder:
         """A hash of all that decides how lines are encoded."""
         rules = (self.tokenizer.fingerprint, self.is_pair, self.prepend_bos, self.is_pair and self.cut_to)
         return digest(repr(rules).encode())
+
+    def drawn(self, seed: int, epoch: int) -> RowEncoder:
+        """Return an encoder whose tokenizer draws how it splits texts, where it is set to; see `DrawsSplits`."""
+        return replace(self, tokenizer=drawn(self.tokenizer, seed, epoch))
 
     def encode_batch(self, lines: Sequence[str]) -> Rows:
         """
@@ -103,14 +108,3 @@ def cut_longer(lengths: IntArray, room: int) -> IntArray:
     first, second = lengths
     first = np.minimum(first, np.maximum(room - second, room - room // 2))
     return np.stack([first, np.minimum(second, room - first)])
-
-
-def ended_rows(rows: Rows, *, max_length: int, eos: int) -> tuple[IntArray, IntArray]:
-    """Cut rows so that each has at most `max_length` tokens with an eos added, and add it; return them and lengths."""
-    tokens, lengths = rows
-    kept = np.minimum(lengths, max_length - 1)
-    starts = np.cumsum(lengths) - lengths
-    ends = np.cumsum(kept + 1)
-    ended = np.full(len(rows[1]) + int(kept.sum()), eos, np.int64)
-    ended[ranges(ends - kept - 1, kept)] = tokens[ranges(starts, kept)]
-    return ended, kept + 1

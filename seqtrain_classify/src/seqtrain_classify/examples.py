@@ -15,7 +15,7 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.encoding import PAIR_SEPARATOR
 from seqtrain_classify.kind import Kind, Targets
 from seqtrain_classify.tables import Table
-from seqtrain_text.files import TextScan, find_text
+from seqtrain_text.files import TextScan
 from seqtrain_text.store import Column
 
 logger = logging.getLogger(__name__)
@@ -142,6 +142,7 @@ class ScannedTable:
     texts: TextScan
 
     unit = "row"
+    packed = True
 
     def __call__(self, path: Path) -> Iterator[str]:
         """Yield the lines of text."""
@@ -150,10 +151,6 @@ class ScannedTable:
     def scan(self, path: Path) -> TextScan:
         """Return what the pass told."""
         return self.texts
-
-    def find(self, prefix: str, suffix: str) -> Path:
-        """Find `PREFIX.SUFFIX`."""
-        return find_text(prefix, suffix)
 
 
 @final

@@ -116,6 +116,10 @@ class Kind(Protocol):
         """Compare answers with the targets of N >= 1 texts."""
         ...
 
+    def written(self, answers: NDArray[Any]) -> list[str]:
+        """Write answers, or targets, of N texts, without probabilities."""
+        ...
+
     def cells(self, scores: Scores) -> list[str]:
         """Write the answer for scores (C,) as cells of a table."""
         ...

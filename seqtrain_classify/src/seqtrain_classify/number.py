@@ -73,6 +73,10 @@ class Number:
         """Compare numbers."""
         return number_measures(answers, expected)
 
+    def written(self, answers: NDArray[Any]) -> list[str]:
+        """Write numbers."""
+        return [f"{each:.4f}" for each in answers]
+
     def cells(self, scores: Scores) -> list[str]:
         """Write the number."""
         return [f"{scores[0]:.4f}"]

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from seqtrain.api import DataError
-from seqtrain_classify.classifier import Classifier, similar_lengths
+from seqtrain_classify.classifier import Classifier
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dataset import TOKENS_NAME
-from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder, ended_rows
+from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder
 from seqtrain_classify.kind import Scores
+from seqtrain_text.flat_rows import ended_rows, similar_lengths
 from seqtrain_text.line_buffers import line_buffers
-from seqtrain_text.padded import pad_rows, ranges
+from seqtrain_text.padded import pad_rows
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,10 @@ class Predictor:
             number += len(buffer)
         if num_cut:
             what = f"longer than {self.config.max_length} tokens"
-            logger.warning("%d of %d lines are %s (the first: line %d) and were cut", num_cut, number, what, first_cut)
+            remedy = ". task.max_length=N has the model read more, unless its positions are learned"
+            logger.warning(
+                "%d of %d lines are %s (the first: line %d) and were cut%s", num_cut, number, what, first_cut, remedy
+            )
 
     def _text(self, line: str, number: int) -> str:
         """Bring a line into the form that texts of tables have."""
@@ -71,12 +75,11 @@ class Predictor:
     def _scores(self, texts: Sequence[str]) -> tuple[Scores, Sequence[int]]:
         """Score texts; return what was found for each, and which of them were too long."""
         encoded, tokenizer = self.encoder.encode_batch(texts), self.encoder.tokenizer
-        tokens, lengths = ended_rows(encoded, max_length=self.config.max_length, eos=tokenizer.eos)
-        starts = np.cumsum(lengths) - lengths
+        rows = ended_rows(encoded, tokenizer.eos, max_length=self.config.max_length)
         scores = np.empty((len(texts), self.classifier.kind.num_classes), np.float32)
-        for indices in similar_lengths(lengths, self.config.prediction.max_tokens):
-            flat = tokens[ranges(starts[indices], lengths[indices])]
-            padded = pad_rows(flat, lengths[indices], tokenizer.padding)  # (B, T)
+        for indices in similar_lengths(rows.lengths, self.config.prediction.max_tokens):
+            chosen = rows.take(indices)
+            padded = pad_rows(chosen.tokens.astype(np.int64), chosen.lengths, tokenizer.padding)  # (B, T)
             scores[indices] = self.classifier({TOKENS_NAME: torch.from_numpy(padded)})
         return scores, np.flatnonzero(encoded[1] >= self.config.max_length).tolist()
 

@@ -99,14 +99,18 @@ class SeveralLabels:
         """Compare sets of labels, (N, C) each."""
         return label_set_measures(answers, expected > 0, self.labels)
 
+    def written(self, answers: NDArray[Any]) -> list[str]:
+        """Write the labels of each text, with the separator between."""
+        return [self._separator.join(self._names(each)) for each in answers]
+
     def cells(self, scores: Scores) -> list[str]:
         """Write the labels, and the probability of each that there is, in their order."""
-        return [self._separator.join(self._chosen(scores)), *(f"{each:.4f}" for each in scores)]
+        return [self._separator.join(self._names(self.decide(scores))), *(f"{each:.4f}" for each in scores)]
 
     def fields(self, scores: Scores) -> dict[str, Any]:
         """Write the labels, and the probability of each that there is, by name."""
         probabilities = {label: round(float(each), 4) for label, each in zip(self.labels, scores, strict=True)}
-        return {"labels": self._chosen(scores), "probabilities": probabilities}
+        return {"labels": self._names(self.decide(scores)), "probabilities": probabilities}
 
-    def _chosen(self, scores: Scores) -> list[str]:
-        return [self.labels[number] for number in np.flatnonzero(self.decide(scores)).tolist()]
+    def _names(self, answer: NDArray[Any]) -> list[str]:
+        return [self.labels[number] for number in np.flatnonzero(answer).tolist()]

@@ -86,6 +86,10 @@ class SingleLabel:
         """Compare numbers of labels."""
         return label_measures(answers, expected, self.labels)
 
+    def written(self, answers: NDArray[Any]) -> list[str]:
+        """Write labels."""
+        return [self.labels[number] for number in answers.tolist()]
+
     def cells(self, scores: Scores) -> list[str]:
         """Write the label, and the probability of each in their order."""
         return [self.labels[int(scores.argmax())], *(f"{each:.4f}" for each in scores)]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
-from seqtrain.api import ModelSpec, Task
-from seqtrain_classify.classifier import Classifier, similar_lengths
+from seqtrain.api import Dataset, ModelSpec, NamedIds, Task
+from seqtrain_classify.builtin import SPLITS, write_builtin_corpus
+from seqtrain_classify.classifier import Classifier
 from seqtrain_classify.config import ClassifyConfig
-from seqtrain_classify.corpus import Corpus
 from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder
 from seqtrain_classify.examples import ExampleReader, ScannedTable, TableColumn, scan_table
@@ -22,11 +23,17 @@ from seqtrain_classify.number import Number
 from seqtrain_classify.predictor import Predictor
 from seqtrain_classify.several_labels import SeveralLabels
 from seqtrain_classify.single_label import SingleLabel
+from seqtrain_text.corpus import BuiltinCorpus, CorpusFile, FileCorpus
+from seqtrain_text.flat_rows import similar_lengths
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
-from seqtrain_text.store import LinePolicy, build_stores
+from seqtrain_text.metric import CheckedMetric, MakeMetric
+from seqtrain_text.mixing import report_mixture
+from seqtrain_text.redrawn import TextRules, make_dataset
+from seqtrain_text.store import LinePolicy, TokenStore
 
 logger = logging.getLogger(__name__)
 
+BUILTIN = BuiltinCorpus(SPLITS, write_builtin_corpus)
 TOKENIZER_NAME = "text"  # as in runs of the task lm, from which weights may come
 
 
@@ -44,17 +51,22 @@ class ClassifyTask(Task):
     Args:
         config: see `ClassifyConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+        metric: likewise a metric, if one is selected.
     """
 
-    def __init__(self, config: ClassifyConfig, *, tokenizer: MakeTokenizer) -> None:
+    def __init__(self, config: ClassifyConfig, *, tokenizer: MakeTokenizer, metric: MakeMetric | None = None) -> None:
         self._config = config
         self._tokenizer = tokenizer()
         self._kind = make_kind(config)
         self.higher_is_better = self._kind.higher_is_better
+        self._metric: CheckedMetric | None = None
+        if metric is not None and config.metric is not None:
+            self._metric = CheckedMetric(metric(), config.metric.name, taken=self._kind.higher_is_better)
+            self.higher_is_better |= self._metric.higher_is_better
         self._cache = Path()
-        self._corpus = Corpus(config, self._cache)
+        self._corpus = FileCorpus(config, BUILTIN, self._cache)
         self._scanned: dict[str, list[ScannedTable]] = {}
-        self._datasets: dict[str, LabelledDataset] = {}
+        self._datasets: dict[str, Dataset] = {}
         self._notes: dict[str, Mapping[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -88,7 +100,7 @@ class ClassifyTask(Task):
 
     def _use_cache(self, cache: Path) -> None:
         self._cache = cache
-        self._corpus = Corpus(self._config, cache)
+        self._corpus = FileCorpus(self._config, BUILTIN, cache)
 
     def _learn_labels(self) -> None:
         reader = self._reader("train")
@@ -97,7 +109,7 @@ class ClassifyTask(Task):
         self._kind.learn(cells, self._training_files())
 
     def _training_files(self) -> str:
-        return ", ".join(str(file.path) for file in self._corpus.files("train"))
+        return ", ".join(map(str, self._corpus.files("train")))
 
     def _training_texts(self) -> Iterator[str]:
         """Yield the texts that the vocabulary is made from, the two of a pair one after the other."""
@@ -116,6 +128,11 @@ class ClassifyTask(Task):
             max_positions=self._config.max_length,
         )
 
+    def vocabularies(self) -> dict[str, NamedIds]:
+        """Name the tokens and, unless texts have numbers, the labels."""
+        labels = {"classes": NamedIds(names=self._kind.labels)} if self._kind.labels else {}
+        return {"target": NamedIds.of(self._tokenizer), **labels}
+
     def splits(self) -> Sequence[str]:
         """Return the names of the splits."""
         return self._corpus.splits()
@@ -130,19 +147,39 @@ class ClassifyTask(Task):
             self._scanned[split] = [scan_table(file.path, reader, self._kind) for file in self._corpus.files(split)]
         return self._scanned[split]
 
-    def dataset(self, split: str) -> LabelledDataset:
-        """Return a split's labelled rows, binarised when first asked for."""
+    def dataset(self, split: str) -> Dataset:
+        """Return a split's labelled rows, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
-            too_long = self._config.too_long if split == "train" else "truncate"
-            policy = LinePolicy(empty="allow", too_long=too_long, max_length=self._config.max_length)
-            encoder = self._encoder(cuts=too_long == "truncate")
-            tables = []
-            for file, scanned in zip(self._corpus.files(split), self._scan(split), strict=True):
-                column = TableColumn(file.path, encoder, split, scanned)
-                (store,) = build_stores([column], cache=self._cache, policy=policy)
-                tables.append(LabelledTable(path=file.path, store=store, scanned=scanned, weight=file.weight))
-            self._datasets[split] = LabelledDataset(tables, labels=self._kind.labels, padding=self._tokenizer.padding)
+            self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
+
+    def _new_dataset(self, split: str) -> Dataset:
+        too_long = self._config.too_long if split == "train" else "truncate"
+        policy = LinePolicy(empty="allow", too_long=too_long, max_length=self._config.max_length)
+        encoder = self._encoder(cuts=too_long == "truncate")
+        files = self._corpus.files(split)
+        columns = [
+            [TableColumn(file.path, encoder, split, scanned, draws=split == "train")]
+            for file, scanned in zip(files, self._scan(split), strict=True)
+        ]
+        rules = TextRules(cache=self._cache, policy=policy)
+        dataset = make_dataset(columns, partial(self._tables, split, files), rules)
+        report_mixture(files, dataset.parts)
+        return dataset
+
+    def _tables(
+        self, split: str, files: Sequence[CorpusFile], stores: Sequence[Sequence[TokenStore]]
+    ) -> LabelledDataset:
+        tables = [
+            LabelledTable(store=store, targets=scanned.targets, weight=file.weight)
+            for file, scanned, (store,) in zip(files, self._scan(split), stores, strict=True)
+        ]
+        return self._joined(tables, self._config.temperature(split))
+
+    def _joined(self, tables: Sequence[LabelledTable], temperature: float = 1.0) -> LabelledDataset:
+        return LabelledDataset(
+            tables, labels=self._kind.labels, padding=self._tokenizer.padding, temperature=temperature
+        )
 
     def _encoder(self, *, cuts: bool) -> RowEncoder:
         config = self._config
@@ -164,9 +201,11 @@ class ClassifyTask(Task):
             batch = dataset.collate(indices)
             answers.append(self._kind.decide(classifier(batch.net_input)))
             expected.append(batch.target.numpy())
-        measured = self._kind.measure(np.concatenate(answers), np.concatenate(expected))
+        both = np.concatenate(answers), np.concatenate(expected)
+        measured = self._kind.measure(*both)
         self._notes[split] = measured.notes
-        return measured.measures
+        further = {} if self._metric is None else self._metric(*map(self._kind.written, both))
+        return {**measured.measures, **further}
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Say how many rows there are, and what was taken for what, once the split was measured."""

@@ -19,7 +19,7 @@ from seqtrain_lm.cutting import Cutter, Span
 from seqtrain_lm.numbers import IntArray, Numbers
 from seqtrain_lm.packing import best_fit
 from seqtrain_text.padded import ranges
-from seqtrain_text.store import TokenStore
+from seqtrain_text.row_store import RowStore
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class BlockRules:
     packed: bool = False
 
 
-def make_blocks(store: TokenStore, rules: BlockRules, name: object) -> Blocks:
+def make_blocks(store: RowStore, rules: BlockRules, name: object) -> Blocks:
     """
     Cut a file into blocks.
 
@@ -180,7 +180,7 @@ def make_blocks(store: TokenStore, rules: BlockRules, name: object) -> Blocks:
         DataError: there is a line that the rules forbid, or nothing is left.
     """
     if rules.break_mode == "none":
-        return EvenBlocks(store.counts.tokens, rules.size, every=1 if rules.random else rules.size)
+        return EvenBlocks(store.num_tokens, rules.size, every=1 if rules.random else rules.size)
     cutter = Cutter(rules.break_mode, rules.size, rules.too_long)
     spans = cutter(line_lengths(store))
     if rules.too_long == "error":
@@ -189,13 +189,13 @@ def make_blocks(store: TokenStore, rules: BlockRules, name: object) -> Blocks:
     _report(cutter, store, name)
     if not len(blocks):
         raise DataError(
-            f"Nothing is left of {name}: all {cutter.num_too_long} lines that are not empty "
+            f"Nothing is left of {name}: all {cutter.num_too_long} {store.unit}s that are not empty "
             f"have more than {rules.size} tokens. Raise task.tokens_per_sample, or set task.too_long=split."
         )
     return blocks
 
 
-def line_lengths(store: TokenStore) -> Iterator[int]:
+def line_lengths(store: RowStore) -> Iterator[int]:
     """Yield how many tokens each line of a file has, its end included."""
     for start in range(0, len(store), CHUNK):
         yield from store.lengths(start, min(start + CHUNK, len(store))).tolist()
@@ -207,7 +207,7 @@ def _in_chunks(spans: Iterable[Span]) -> Iterator[IntArray]:
         yield np.array(chunk, np.int64)
 
 
-def _refusing(spans: Iterable[Span], cutter: Cutter, store: TokenStore) -> Iterator[Span]:
+def _refusing(spans: Iterable[Span], cutter: Cutter, store: RowStore) -> Iterator[Span]:
     """Yield spans until a line was too long."""
     for span in spans:
         if cutter.num_too_long:
@@ -215,23 +215,25 @@ def _refusing(spans: Iterable[Span], cutter: Cutter, store: TokenStore) -> Itera
         yield span
     if cutter.num_too_long:
         line = cutter.first_too_long
+        num_tokens = store.lengths(line, line + 1)[0]
         raise DataError(
-            f"{store.describe(line)}: the line has {store.lengths(line, line + 1)[0]} tokens, its end included; a "
-            f"block has {cutter.size} at most. Raise task.tokens_per_sample, or set task.too_long=split, truncate or "
-            "skip."
+            f"{store.describe(line)}: the {store.unit} has {num_tokens} tokens, its end included; a block has "
+            f"{cutter.size} at most. Raise task.tokens_per_sample, or set task.too_long=split, truncate or skip."
         )
 
 
-def _report(cutter: Cutter, store: TokenStore, name: object) -> None:
+def _report(cutter: Cutter, store: RowStore, name: object) -> None:
     """Say what became of odd lines."""
     if cutter.num_too_long:
         logger.warning(
-            "%d lines of %s are longer than %d tokens (the first: line %d) and were %s",
+            "%d %ss of %s are longer than %d tokens (the first: %s %d) and were %s",
             cutter.num_too_long,
+            store.unit,
             name,
             cutter.size,
+            store.unit,
             store.line_number(cutter.first_too_long),
             {"split": "split", "truncate": "cut off", "skip": "left out"}[cutter.too_long],
         )
     if cutter.num_empty:
-        logger.info("%d empty lines of %s are in no block", cutter.num_empty, name)
+        logger.info("%d empty %ss of %s are in no block", cutter.num_empty, store.unit, name)

@@ -8,17 +8,13 @@ which split each goes, is decided by their names.
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
 import sysconfig
-import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from seqtrain.api import DataError
-
-logger = logging.getLogger(__name__)
+from seqtrain_text.corpus import write_corpus
 
 SPLITS = ("train", "valid", "test")
 LIMITS = {"train": 1_500_000, "valid": 50_000, "test": 50_000}
@@ -41,9 +37,7 @@ def write_builtin_corpus(cache: Path) -> dict[str, Path]:
     texts = library_text(Path(sysconfig.get_path("stdlib")))
     digest = hashlib.sha256(repr(texts).encode()).hexdigest()
     corpus = cache / f"builtin-python-{digest[:12]}"
-    if not corpus.is_dir():
-        _write(texts, corpus)
-        logger.info("Wrote the built-in corpus to %s", corpus)
+    write_corpus({f"{split}.txt": text for split, text in texts.items()}, corpus)
     return {split: corpus / f"{split}.txt" for split in SPLITS}
 
 
@@ -86,16 +80,3 @@ def _modules(library: Path) -> Iterator[tuple[str, str]]:
 def _beginning(text: str) -> str:
     """Return the first lines of a module, and an empty one."""
     return text[: text.rfind("\n", 0, MODULE_LIMIT) + 1] + "\n"
-
-
-def _write(texts: Mapping[str, str], corpus: Path) -> None:
-    """Write all files to a temporary folder and give it its name last, so that it is complete or absent."""
-    corpus.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=corpus.parent, prefix=".builtin-", ignore_cleanup_errors=True) as temporary:
-        for split, text in texts.items():
-            (Path(temporary) / f"{split}.txt").write_text(text, encoding="utf-8", newline="\n")
-        try:
-            os.rename(temporary, corpus)  # noqa: PTH104
-        except OSError:
-            if not corpus.is_dir():  # else another process was first, with the same content
-                raise

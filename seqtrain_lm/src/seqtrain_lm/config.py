@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_lm.evaluation_config import EvaluationConfig
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_lm.noise_config import NoiseConfig
-from seqtrain_text.corpus_parts import CorpusPart, read_parts, read_sets
+from seqtrain_text.corpus_config import CorpusConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class LMConfig:
+class LMConfig(CorpusConfig):
     """Text, how it becomes blocks of tokens, what is predicted of them, and how text is scored and continued."""
 
-    train: Any = option(
-        None,
-        help="text file, plain or .gz, or a list of files or of {path: FILE, weight: W}; default: the built-in corpus",
+    reader: Selection = option(
+        "lines",
+        help="how the texts of train, valid and test are taken out of their files; each stands for a line",
+        component="reader",
     )
-    valid: Any = option(None, help="validation file, a list of files, or a map of names to these", may_change=True)
-    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
     tokenizer: Selection = option("bpe", help="how text becomes tokens", component="tokenizer")
     tokens_per_sample: int = option(
         512, help="longest block of text that is one example: what the model reads at once", unit="tokens", ge=2
@@ -76,13 +74,11 @@ class LMConfig:
     )
 
     def __post_init__(self) -> None:
-        if self.train is None:
-            self._check_builtin()
+        super().__post_init__()
+        self.check_reader(self.reader)
+        self.check_dummy_length(self.tokens_per_sample, "tokens_per_sample")
         self._check_blocks()
         self._check_evaluation()
-        self.parts()
-        for split in ("valid", "test"):
-            self.sets(split)
 
     @property
     def context(self) -> int:
@@ -94,34 +90,17 @@ class LMConfig:
         """Tokens scored in a window of evaluation."""
         return self.evaluation.stride or self.context
 
-    def parts(self) -> tuple[CorpusPart, ...]:
-        """Return the training files; none for the built-in corpus."""
-        return () if self.train is None else read_parts(self.train, "train", weighted=True)
-
-    def sets(self, split: str) -> dict[str, tuple[CorpusPart, ...]]:
-        """
-        Return the files of the validation or test sets by the names the sets have among the task's splits.
-
-        Args:
-            split: "valid" or "test".
-        """
-        return read_sets(self.valid if split == "valid" else self.test, split)
-
-    def _check_builtin(self) -> None:
-        """Refuse settings that the built-in corpus cannot follow."""
-        for key, value in (("valid", self.valid), ("test", self.test)):
-            if value is not None:
-                raise ConfigError(
-                    f"{key} is given without train, which stands for the built-in corpus with sets of its own. "
-                    f"Set task.train=FILE too, or leave out task.{key}."
-                )
-
     def _check_blocks(self) -> None:
         """Refuse ways of making blocks that do not go together."""
         if self.random_blocks and self.break_mode != "none":
             raise ConfigError(
                 f"random_blocks=true begins blocks anywhere, which break_mode={self.break_mode} forbids. "
                 "Set break_mode=none, or leave out random_blocks."
+            )
+        if self.random_blocks and self.is_dummy:
+            raise ConfigError(
+                "random_blocks=true begins blocks anywhere in text, and with dummy.examples each made-up line is a "
+                "block. Leave out one of them."
             )
         if self.pack_documents and self.break_mode not in ("complete_doc", "eos"):
             raise ConfigError(
@@ -138,7 +117,8 @@ class LMConfig:
         if self.context > self.tokens_per_sample:
             raise ConfigError(
                 f"evaluation.context={self.context} is more than the model reads at once, "
-                f"tokens_per_sample={self.tokens_per_sample}. Lower it, or leave it out."
+                f"tokens_per_sample={self.tokens_per_sample}. Lower it, or leave it out. For `seqtrain evaluate` with "
+                "more than in training raise task.tokens_per_sample too, unless the model's positions are learned."
             )
         if self.stride > self.context:
             raise ConfigError(

@@ -104,8 +104,10 @@ class Continuer:
         if len(row) > room and self._config.long_prompt == "error":
             raise DataError(
                 f"Input line {number}: the prompt has {len(row)} tokens, but the model reads {room} at most "
-                f"(task.tokens_per_sample={self._context}, less one before the prompt). Shorten it, or set "
-                "task.generation.long_prompt=truncate to have its end continued."
+                f"(task.tokens_per_sample={self._context}, less one before the prompt). Shorten it; or set "
+                "task.generation.long_prompt=truncate to have its end continued; or set "
+                f"task.tokens_per_sample={len(row) + 1} for this command to have it read whole, which a model cannot "
+                "that has learned its positions one by one."
             )
         return np.concatenate(([self._tokenizer.eos], row[-room:]))
 

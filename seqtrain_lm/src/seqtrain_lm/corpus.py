@@ -2,67 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
 from seqtrain_lm.builtin import SPLITS, write_builtin_corpus
 from seqtrain_lm.config import LMConfig
-from seqtrain_text.corpus_parts import CorpusPart
-from seqtrain_text.files import find_file, iter_lines
+from seqtrain_text.corpus import BuiltinCorpus, FileCorpus
+from seqtrain_text.readers import TextReader
 
 
-@dataclass(frozen=True)
-class TextFile:
-    """
-    A text file.
-
-    Args:
-        path: where it is.
-        weight: how often an epoch sees it.
-    """
-
-    path: Path
-    weight: float = 1.0
-
-
-class Corpus:
+class TextCorpus(FileCorpus):
     """
     Knows the splits and finds their files.
 
     Args:
         config: names them.
+        reader: takes texts out of them.
         cache: where the built-in corpus is written.
     """
 
-    def __init__(self, config: LMConfig, cache: Path) -> None:
-        self._cache = cache
-        self._is_builtin = config.train is None
-        self._parts: Mapping[str, Sequence[CorpusPart]] = {
-            "train": config.parts(),
-            **config.sets("valid"),
-            **config.sets("test"),
-        }
-        if self._is_builtin:
-            self._parts = dict.fromkeys(SPLITS, ())  # known once they are written
-
-    def splits(self) -> list[str]:
-        """Return the names of the splits."""
-        return list(self._parts)
-
-    def files(self, split: str) -> list[TextFile]:
-        """
-        Find the files of a split.
-
-        Raises:
-            DataError: one is missing.
-        """
-        if self._is_builtin and not self._parts[split]:
-            written = write_builtin_corpus(self._cache)
-            self._parts = {name: (CorpusPart(str(path)),) for name, path in written.items()}
-        return [TextFile(find_file(part.path), part.weight) for part in self._parts[split]]
+    def __init__(self, config: LMConfig, reader: TextReader, cache: Path) -> None:
+        super().__init__(config, BuiltinCorpus(SPLITS, write_builtin_corpus), cache, packed=reader.packed)
+        self._reader = reader
 
     def lines(self, split: str) -> Iterator[str]:
         """Return the lines of a split."""
-        return chain.from_iterable(iter_lines(each.path) for each in self.files(split))
+        return chain.from_iterable(self._reader(each.path) for each in self.files(split))

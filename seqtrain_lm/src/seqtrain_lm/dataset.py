@@ -9,12 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
-from seqtrain.api import Batch, DatasetPart
+from seqtrain.api import Batch
 from seqtrain_lm.blocks import Blocks
 from seqtrain_lm.numbers import IntArray
 from seqtrain_lm.rows import BlockRows, in_order
 from seqtrain_lm.vocabulary import Vocabulary
-from seqtrain_text.store import TokenStore
+from seqtrain_text.joined_files import JoinedFiles
+from seqtrain_text.mixing import epoch_weights
+from seqtrain_text.row_store import RowStore
 
 
 class MakeBatches(Protocol):
@@ -48,13 +50,15 @@ class BlockFile:
         store: its tokens.
         blocks: how it is cut.
         goes_on: a block is to be read as going on from the token before it, not as the beginning of a line.
-        weight: how often an epoch sees it.
+        weight: how often an epoch sees it, unless a temperature evens out sizes.
+        share: of the blocks, those that make up the file once.
     """
 
-    store: TokenStore
+    store: RowStore
     blocks: Blocks
     goes_on: bool
     weight: float = 1.0
+    share: float = 1.0
 
     def rows(self, indices: IntArray, eos: int) -> BlockRows:
         """Read blocks."""
@@ -76,48 +80,50 @@ class BlockDataset:
         make_batch: what the objective makes of blocks.
         eos: what ends a line, and so stands before the first one.
         rules: what, besides the files, decides on the blocks.
+        temperature: see `epoch_weights`.
     """
 
-    def __init__(self, files: Sequence[BlockFile], make_batch: MakeBatches, *, eos: int, rules: object) -> None:
+    def __init__(
+        self,
+        files: Sequence[BlockFile],
+        make_batch: MakeBatches,
+        *,
+        eos: int,
+        rules: object,
+        temperature: float = 1.0,
+    ) -> None:
         self.files = files
         self._make_batch = make_batch
         self._eos = eos
-        stops = np.cumsum([len(each.blocks) for each in files]).tolist()
-        self.parts = [
-            DatasetPart(stop - len(each.blocks), stop, each.weight) for each, stop in zip(files, stops, strict=True)
-        ]
-        self._stops = np.array(stops, np.int64)
-        content = (make_batch.key, rules, [(each.store.fingerprint, each.weight) for each in files])
+        sizes = [len(each.blocks) * each.share for each in files]
+        times = epoch_weights(sizes, [each.weight for each in files], temperature)
+        weights = [time * each.share for time, each in zip(times, files, strict=True)]
+        self._joined = JoinedFiles([len(each.blocks) for each in files], weights)
+        self.parts = self._joined.parts
+        of_files = [(each.store.fingerprint, weight) for each, weight in zip(files, weights, strict=True)]
+        content = (make_batch.key, rules, of_files)
         self.fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
 
     def __len__(self) -> int:
-        return self.parts[-1].stop
+        return len(self._joined)
 
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of examples [start, stop), (stop - start, sides)."""
         pieces = [np.empty(0, np.int64)]
-        for part, file in zip(self.parts, self.files, strict=True):
-            first, last = max(start, part.start) - part.start, min(stop, part.stop) - part.start
-            if first < last:
-                pieces.append(file.blocks.lengths(first, last))
+        for number, first, last in self._joined.stretches(start, stop):
+            pieces.append(self.files[number].blocks.lengths(first, last))
         return self._make_batch.lengths(np.concatenate(pieces))
 
     def collate(self, indices: IntArray) -> Batch:
         """Make a batch of these blocks, in this order."""
         indices = np.asarray(indices, np.int64)
-        which = np.searchsorted(self._stops, indices, side="right")
-        by_file = np.argsort(which, kind="stable")
-        pieces = [
-            self.files[number].rows(indices[by_file[which[by_file] == number]] - self.parts[number].start, self._eos)
-            for number in np.unique(which)
-        ]
-        back = np.empty_like(by_file)
-        back[by_file] = np.arange(len(by_file))
-        return self._make_batch(indices, in_order(pieces, back))
+        chosen, order = self._joined.by_file(indices)
+        pieces = [self.files[number].rows(blocks, self._eos) for number, blocks in chosen]
+        return self._make_batch(indices, in_order(pieces, order))
 
     def describe(self, index: int) -> str:
         """Say where a block begins, such as `train.txt:17, token 640 of the file`."""
-        which = int(np.searchsorted(self._stops, index, side="right"))
-        file = self.files[which]
-        start = int(file.blocks.spans(np.array([index - self.parts[which].start])).starts[0])
+        number, block = self._joined.find(index)
+        file = self.files[number]
+        start = int(file.blocks.spans(np.array([block])).starts[0])
         return f"{file.store.describe(file.store.row_at(start))}, token {start + 1} of the file"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -15,25 +14,25 @@ from seqtrain_lm.blocks import line_lengths
 from seqtrain_lm.cutting import EMPTY, Cutter
 from seqtrain_lm.numbers import IntArray
 from seqtrain_lm.scoring import Stretch, TextSize
-from seqtrain_text.files import iter_lines
+from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.padded import ranges
-from seqtrain_text.store import TokenStore
+from seqtrain_text.row_store import RowStore
 
 
-def stretches(store: TokenStore, break_mode: str) -> Iterator[Stretch]:
+def stretches(store: RowStore, break_mode: str) -> Iterator[Stretch]:
     """Yield what blocks do not reach beyond: the file, its documents, or its lines."""
     if break_mode == "none":
-        yield 0, store.counts.tokens
+        yield 0, store.num_tokens
         return
     for start, length in Cutter(break_mode, sys.maxsize, "split")(line_lengths(store)):
         yield start, start + length
 
 
-def text_size(path: Path, store: TokenStore, break_mode: str) -> TextSize:
-    """Count what `stretches` are made of: all lines, or those that are not empty, with their ends."""
+def text_size(lines: Iterable[str], store: RowStore, break_mode: str) -> TextSize:
+    """Count what `stretches` of a file are made of: all its lines, or those that are not empty, with their ends."""
     chars = num_bytes = words = 0
     keeps_all = break_mode in ("none", "complete")
-    for line, length in zip(iter_lines(path), line_lengths(store), strict=True):
+    for line, length in zip(lines, line_lengths(store), strict=True):
         if keeps_all or length > EMPTY:
             chars += len(line) + 1
             num_bytes += len(line.encode()) + 1
@@ -61,8 +60,6 @@ class LineText:
 
 def line_stretches(tokenizer: Tokenizer, lines: Sequence[str]) -> LineText:
     """Encode lines."""
-    tokens, lengths = tokenizer.encode_batch(lines)
-    stops = np.cumsum(lengths)
-    ended = np.insert(tokens.astype(np.int64), stops, tokenizer.eos)
-    edges = [0, *(stops + np.arange(1, len(stops) + 1)).tolist()]
-    return LineText(ended, list(pairwise(edges)))
+    rows = ended_rows(tokenizer.encode_batch(lines), tokenizer.eos)
+    edges = [0, *np.cumsum(rows.lengths).tolist()]
+    return LineText(rows.tokens.astype(np.int64), list(pairwise(edges)))

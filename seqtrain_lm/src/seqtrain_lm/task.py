@@ -5,25 +5,42 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
 
-from seqtrain.api import BackwardOptimizer, Batch, ConfigError, Criterion, DataError, LoggingOutput, ModelSpec, Task
+from seqtrain.api import (
+    BackwardOptimizer,
+    Batch,
+    ConfigError,
+    Criterion,
+    DataError,
+    LoggingOutput,
+    ModelSpec,
+    NamedIds,
+    Reader,
+    Task,
+)
 from seqtrain_lm.blocks import BlockRules, make_blocks
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.continuing import Continuer
-from seqtrain_lm.corpus import Corpus, TextFile
+from seqtrain_lm.corpus import TextCorpus
 from seqtrain_lm.dataset import BlockDataset, BlockFile
 from seqtrain_lm.masking import MaskedBatches
+from seqtrain_lm.model_check import check_model
 from seqtrain_lm.objectives import make_batches, make_spec
 from seqtrain_lm.scoring import TextSize, TokenScorer, measures_of
 from seqtrain_lm.stretches import line_stretches, stretches, text_size
+from seqtrain_text.corpus import CorpusFile
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.line_buffers import line_buffers
-from seqtrain_text.store import Column, LinePolicy, build_stores
+from seqtrain_text.mixing import report_mixture
+from seqtrain_text.readers import as_text_reader
+from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset
+from seqtrain_text.store import Column, LinePolicy, TokenStore
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +54,17 @@ class LMTask(Task):
     Args:
         config: see `LMConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+        reader: likewise a reader.
     """
 
-    def __init__(self, config: LMConfig, *, tokenizer: MakeTokenizer) -> None:
+    def __init__(self, config: LMConfig, *, tokenizer: MakeTokenizer, reader: Callable[[], Reader]) -> None:
         self._config = config
         self._tokenizer = tokenizer()
+        self._reader = as_text_reader(reader(), config.reader.name)
         self._batches = make_batches(config, self._tokenizer)
         self._cache = Path()
-        self._corpus = Corpus(config, self._cache)
-        self._datasets: dict[str, BlockDataset] = {}
+        self._corpus = TextCorpus(config, self._reader, self._cache)
+        self._datasets: dict[str, BlockDataset | RedrawnDataset[BlockDataset]] = {}
         self._sizes: dict[str, TextSize] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -64,7 +83,7 @@ class LMTask(Task):
             save_tokenizers({"text": self._tokenizer}, artifacts)
 
     def _learn_vocabulary(self) -> None:
-        names = ", ".join(str(file.path) for file in self._corpus.files("train"))
+        names = ", ".join(map(str, self._corpus.files("train")))
         if not any(self._corpus.lines("train")):
             raise DataError(f"{names}: there is no text, or every line is empty. Check task.train.")
         logger.info("Learning the vocabulary of %s", names)
@@ -77,27 +96,51 @@ class LMTask(Task):
 
     def _use_cache(self, cache: Path) -> None:
         self._cache = cache
-        self._corpus = Corpus(self._config, cache)
+        self._corpus = TextCorpus(self._config, self._reader, cache)
 
     @property
     def model_spec(self) -> ModelSpec:
         """The size of the vocabulary, ids for hidden text included, and the longest block."""
         return make_spec(self._config, self._batches)
 
+    def vocabularies(self) -> dict[str, NamedIds]:
+        """Name the tokens, and what stands for hidden text; a model with a source has the same on both sides."""
+        names = self._batches.vocabulary.names()
+        return {"source": names, "target": names} if self._config.objective == "span" else {"target": names}
+
     def splits(self) -> Sequence[str]:
         """Return the names of the splits."""
         return self._corpus.splits()
 
-    def dataset(self, split: str) -> BlockDataset:
-        """Return a split's blocks, binarised when first asked for."""
+    def dataset(self, split: str) -> BlockDataset | RedrawnDataset[BlockDataset]:
+        """Return a split's blocks, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
-            files = self._corpus.files(split)
-            rules = self._rules(split)
-            blocks = [self._blocks(split, file, rules) for file in files]
-            if split == "train":
-                self._refuse_too_little(files, blocks)
-            self._datasets[split] = BlockDataset(blocks, self._batches, eos=self._tokenizer.eos, rules=rules)
+            self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
+
+    def _new_dataset(self, split: str) -> BlockDataset | RedrawnDataset[BlockDataset]:
+        files = self._corpus.files(split)
+        columns = [[Column(file.path, self._tokenizer, split, self._reader, draws=split == "train")] for file in files]
+        rules = TextRules(cache=self._cache, policy=WHOLE_LINES, rows_are_examples=False)
+        dataset = make_dataset(columns, partial(self._cut, split, files), rules)
+        report_mixture(files, dataset.parts)
+        return dataset
+
+    def _cut(self, split: str, files: Sequence[CorpusFile], stores: Sequence[Sequence[TokenStore]]) -> BlockDataset:
+        """Cut text into blocks."""
+        rules = self._rules(split)
+        blocks = [self._blocks(file, store, rules) for file, (store,) in zip(files, stores, strict=True)]
+        if split == "train":
+            self._refuse_too_little(files, blocks)
+        return self._joined(blocks, rules, self._config.temperature(split))
+
+    def _files(self, split: str) -> Sequence[BlockFile]:
+        """Return the blocks of each file, split into tokens without chance."""
+        dataset = self.dataset(split)
+        return (dataset.plain if isinstance(dataset, RedrawnDataset) else dataset).files
+
+    def _joined(self, files: Sequence[BlockFile], rules: BlockRules, temperature: float = 1.0) -> BlockDataset:
+        return BlockDataset(files, self._batches, eos=self._tokenizer.eos, rules=rules, temperature=temperature)
 
     def _rules(self, split: str) -> BlockRules:
         """Return how text becomes blocks: only training may leave any out, or draw them at random."""
@@ -110,20 +153,24 @@ class LMTask(Task):
             packed=config.pack_documents,
         )
 
-    def _blocks(self, split: str, file: TextFile, rules: BlockRules) -> BlockFile:
-        (store,) = build_stores([Column(file.path, self._tokenizer, split)], cache=self._cache, policy=WHOLE_LINES)
+    def _blocks(self, file: CorpusFile, store: TokenStore, rules: BlockRules) -> BlockFile:
         blocks = make_blocks(store, rules, file.path)
         # Of the blocks that begin anywhere, an epoch draws as many as would fill the file.
-        share = max(1, store.counts.tokens // rules.size) / len(blocks) if rules.random else 1.0
-        return BlockFile(store=store, blocks=blocks, goes_on=rules.break_mode == "none", weight=file.weight * share)
+        share = max(1, store.num_tokens // rules.size) / len(blocks) if rules.random else 1.0
+        goes_on = rules.break_mode == "none"
+        return BlockFile(store=store, blocks=blocks, goes_on=goes_on, weight=file.weight, share=share)
 
-    def _refuse_too_little(self, files: Sequence[TextFile], blocks: Sequence[BlockFile]) -> None:
-        num_tokens, size = sum(each.store.counts.tokens for each in blocks), self._config.tokens_per_sample
+    def _refuse_too_little(self, files: Sequence[CorpusFile], blocks: Sequence[BlockFile]) -> None:
+        num_tokens, size = sum(each.store.num_tokens for each in blocks), self._config.tokens_per_sample
         if self._config.break_mode == "none" and num_tokens < size:
             raise DataError(
-                f"{', '.join(str(file.path) for file in files)}: {num_tokens} tokens are fewer than one block has, "
+                f"{', '.join(map(str, files))}: {num_tokens} tokens are fewer than one block has, "
                 f"task.tokens_per_sample={size}. Set task.tokens_per_sample={num_tokens} or less, or add text."
             )
+
+    def check_model(self, model: nn.Module) -> None:
+        """Refuse a model that sees what it should predict, or cannot read what the batches hold."""
+        check_model(model, self._config, self._batches.vocabulary)
 
     def train_step(
         self,
@@ -148,7 +195,7 @@ class LMTask(Task):
             return {}
         scorer = self._scorer(models)
         nats, num_tokens = 0.0, 0
-        for file in self.dataset(split).files:
+        for file in self._files(split):
             for _, log_probs in scorer(file.store.read, stretches(file.store, self._config.break_mode)):
                 nats -= math.fsum(log_probs)
                 num_tokens += len(log_probs)
@@ -169,8 +216,10 @@ class LMTask(Task):
     def _size(self, split: str) -> TextSize:
         """Return how much text a split is, as far as it is scored; counted when first asked for."""
         if split not in self._sizes:
-            files = zip(self._corpus.files(split), self.dataset(split).files, strict=True)
-            sizes = [text_size(file.path, blocks.store, self._config.break_mode) for file, blocks in files]
+            files = zip(self._corpus.files(split), self._files(split), strict=True)
+            sizes = [
+                text_size(self._reader(file.path), blocks.store, self._config.break_mode) for file, blocks in files
+            ]
             self._sizes[split] = sum(sizes, TextSize())
         return self._sizes[split]
 

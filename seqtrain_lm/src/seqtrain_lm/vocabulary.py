@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtrain.api import Tokenizer
+from seqtrain.api import NamedIds, Tokenizer
 from seqtrain_lm.numbers import IntArray
 
 
@@ -35,6 +35,13 @@ class Vocabulary:
     def padding(self) -> int:
         """The id that fills up rows."""
         return self.tokenizer.padding
+
+    def names(self) -> NamedIds:
+        """Return what each id stands for."""
+        known = NamedIds.of(self.tokenizer)
+        roles = ["mask"] if self.num_hidden == 1 else [f"span_{number}" for number in range(self.num_hidden)]
+        hidden = {role: self.first_hidden + number for number, role in enumerate(roles)}
+        return NamedIds(names=[*known.names, *(f"<{role}>" for role in roles)], roles={**known.roles, **hidden})
 
     def ordinary(self) -> IntArray:
         """Return the ids that stand for text."""

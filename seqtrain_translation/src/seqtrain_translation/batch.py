@@ -6,32 +6,14 @@ B sentences, S source positions, T target positions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seqtrain.api import Batch
 from seqtrain_text.decoding.full_prefix import PREFIX_NAME
+from seqtrain_text.flat_rows import FlatRows, IntArray
 from seqtrain_text.padded import pad_rows, shift_right
 
-IntArray = NDArray[np.int64]
 SOURCE_NAME = "source_tokens"
-
-
-@dataclass(frozen=True)
-class FlatRows:
-    """
-    Rows of tokens, one after the other, each ended by eos.
-
-    Args:
-        tokens: the ids of all rows.
-        lengths: (B,) how many each row has.
-    """
-
-    tokens: IntArray
-    lengths: IntArray
 
 
 def make_batch(ids: IntArray, source: FlatRows, target: FlatRows, *, padding: int, bos: int) -> Batch:
@@ -40,7 +22,7 @@ def make_batch(ids: IntArray, source: FlatRows, target: FlatRows, *, padding: in
 
     Args:
         ids: (B,) indices of the examples.
-        source: B rows.
+        source: B rows, each ended by eos.
         target: B rows.
         padding: fills up shorter rows, on both sides.
         bos: what the decoder reads first.

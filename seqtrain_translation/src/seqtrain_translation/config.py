@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqtrain.plugin import ConfigError, Selection, option
-from seqtrain_text.corpus_parts import CorpusPart, read_parts, read_sets
+from seqtrain_text.corpus_config import CorpusConfig
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationConfig:
+class TranslationConfig(CorpusConfig):
     """Parallel text, how it becomes tokens, and how translations are made and scored."""
+
+    path_is: ClassVar[str] = "prefix of files"
 
     train: Any = option(
         None,
@@ -21,7 +23,10 @@ class TranslationConfig:
         "default: the built-in corpus",
     )
     valid: Any = option(
-        None, help="prefix of the validation files, a list of prefixes, or a map of names to these", may_change=True
+        None,
+        help="prefix of the validation files, a list of prefixes, or a map of names to these; the first one decides "
+        "what is best",
+        may_change=True,
     )
     test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
     reader: Selection = option(
@@ -31,6 +36,12 @@ class TranslationConfig:
     target_lang: str | None = option(None, help="language translated into, as in the file names, such as de")
     tokenizer: Selection = option("bpe", help="how text becomes tokens", component="tokenizer")
     shared_vocabulary: bool = option(True, help="one vocabulary for both languages, made from the text of both")
+    drawn_sides: str = option(
+        "both",
+        help="sides whose training text is split anew every epoch, where the tokenizer is set to (bpe: dropout, "
+        "unigram: sampling_alpha)",
+        choices=("both", "source", "target"),
+    )
     max_length: int = option(1024, help="longest sentence, its end included, on either side", unit="tokens", ge=2)
     too_long: str = option(
         "skip",
@@ -68,57 +79,28 @@ class TranslationConfig:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_reader(self.reader)
+        self.check_dummy_length(self.max_length, "max_length")
+        if self.is_builtin and self.languages != ("en", "de"):
+            raise ConfigError(
+                f"The built-in corpus is English to German, not {self.languages[0]!r} to {self.languages[1]!r}. "
+                "Set task.train=PREFIX to train on files of your own, or leave out the languages."
+            )
         if self.train is None:
-            self._check_builtin()
-        elif not self.source_lang or not self.target_lang:
+            return
+        if not self.source_lang or not self.target_lang:
             raise ConfigError(
                 "train is given without the languages of its files. Set task.source_lang and task.target_lang, "
                 "such as en and de for PREFIX.en and PREFIX.de."
             )
-        elif self.source_lang == self.target_lang:
+        if self.source_lang == self.target_lang:
             raise ConfigError(
                 f"source_lang and target_lang are both {self.source_lang!r}, so source and target would be the same "
                 "file. Name the two files differently, such as PREFIX.en-old and PREFIX.en."
             )
-        self.parts()
-        for split in ("valid", "test"):
-            self.sets(split)
 
     @property
     def languages(self) -> tuple[str, str]:
         """Return the source and the target language."""
         return self.source_lang or "en", self.target_lang or "de"
-
-    def parts(self) -> tuple[CorpusPart, ...]:
-        """Return the training files; none for the built-in corpus."""
-        if self.train is None:
-            return ()
-        return read_parts(self.train, "train", weighted=True, what="prefix of files")
-
-    def sets(self, split: str) -> dict[str, tuple[CorpusPart, ...]]:
-        """
-        Return the files of the validation or test sets by the names the sets have among the task's splits.
-
-        Args:
-            split: "valid" or "test".
-        """
-        return read_sets(self.valid if split == "valid" else self.test, split, what="prefix of files")
-
-    def _check_builtin(self) -> None:
-        """Refuse settings that the built-in corpus cannot follow."""
-        for key in ("valid", "test"):
-            if (self.valid if key == "valid" else self.test) is not None:
-                raise ConfigError(
-                    f"{key} is given without train, which stands for the built-in corpus with sets of its own. "
-                    f"Set task.train=PREFIX too, or leave out task.{key}."
-                )
-        if isinstance(self.reader, Selection) and self.reader.name not in ("lines", "text/lines"):
-            raise ConfigError(
-                f"The built-in corpus is text, a sentence a line, and not for the reader {self.reader.name!r}. "
-                "Set task.train=PREFIX to train on files of your own, or leave out task.reader."
-            )
-        if self.languages != ("en", "de"):
-            raise ConfigError(
-                f"The built-in corpus is English to German, not {self.languages[0]!r} to {self.languages[1]!r}. "
-                "Set task.train=PREFIX to train on files of your own, or leave out the languages."
-            )

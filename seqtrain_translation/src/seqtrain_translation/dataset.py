@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtrain.api import Batch, DatasetPart
-from seqtrain_text.padded import ranges
-from seqtrain_text.store import TokenStore
-from seqtrain_translation.batch import FlatRows, IntArray, make_batch
+from seqtrain.api import Batch
+from seqtrain_text.flat_rows import IntArray, in_order
+from seqtrain_text.joined_files import JoinedFiles
+from seqtrain_text.mixing import epoch_weights
+from seqtrain_text.row_store import RowStore
+from seqtrain_translation.batch import make_batch
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,11 @@ class ParallelStores:
     Args:
         source: rows translated from.
         target: rows translated into.
-        weight: how often an epoch sees them.
+        weight: how often an epoch sees them, unless a temperature evens out sizes.
     """
 
-    source: TokenStore
-    target: TokenStore
+    source: RowStore
+    target: RowStore
     weight: float = 1.0
 
 
@@ -38,62 +40,43 @@ class ParallelDataset:
         stores: the pairs of files.
         padding: fills up rows.
         bos: what the decoder reads first.
+        temperature: see `epoch_weights`.
     """
 
-    def __init__(self, stores: Sequence[ParallelStores], *, padding: int, bos: int) -> None:
+    def __init__(self, stores: Sequence[ParallelStores], *, padding: int, bos: int, temperature: float = 1.0) -> None:
         self._stores = stores
         self._padding = padding
         self._bos = bos
-        stops = np.cumsum([len(each.source) for each in stores]).tolist()
-        self.parts = [
-            DatasetPart(stop - len(each.source), stop, each.weight) for each, stop in zip(stores, stops, strict=True)
+        sizes = [len(each.source) for each in stores]
+        weights = epoch_weights(sizes, [each.weight for each in stores], temperature)
+        self._files = JoinedFiles(sizes, weights)
+        self.parts = self._files.parts
+        content = [
+            (each.source.fingerprint, each.target.fingerprint, weight)
+            for each, weight in zip(stores, weights, strict=True)
         ]
-        self._stops = np.array(stops, np.int64)
-        content = [(each.source.fingerprint, each.target.fingerprint, each.weight) for each in stores]
         self.fingerprint = hashlib.sha256(repr(content).encode()).hexdigest()
 
     def __len__(self) -> int:
-        return self.parts[-1].stop
+        return len(self._files)
 
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of source and target, their ends included, of pairs [start, stop): (stop - start, 2)."""
-        pieces = []
-        for part, stores in zip(self.parts, self._stores, strict=True):
-            first, last = max(start, part.start) - part.start, min(stop, part.stop) - part.start
-            if first < last:
-                pieces.append(
-                    np.stack([stores.source.lengths(first, last), stores.target.lengths(first, last)], axis=1)
-                )
-        return np.concatenate(pieces) if pieces else np.empty((0, 2), np.int64)
+        pieces = [np.empty((0, 2), np.int64)]
+        for number, first, last in self._files.stretches(start, stop):
+            stores = self._stores[number]
+            pieces.append(np.stack([stores.source.lengths(first, last), stores.target.lengths(first, last)], axis=1))
+        return np.concatenate(pieces)
 
     def collate(self, indices: IntArray) -> Batch:
         """Make a batch of these pairs, in this order."""
         indices = np.asarray(indices, np.int64)
-        which = np.searchsorted(self._stops, indices, side="right")
-        by_part = np.argsort(which, kind="stable")
-        sources, targets = [], []
-        for number in np.unique(which):
-            local = indices[by_part[which[by_part] == number]] - self.parts[number].start
-            sources.append(self._stores[number].source.gather(local))
-            targets.append(self._stores[number].target.gather(local))
-        back = np.empty_like(by_part)
-        back[by_part] = np.arange(len(by_part))
-        return make_batch(
-            indices, _in_order(sources, back), _in_order(targets, back), padding=self._padding, bos=self._bos
-        )
+        chosen, order = self._files.by_file(indices)
+        source = in_order([self._stores[number].source.gather(rows) for number, rows in chosen], order)
+        target = in_order([self._stores[number].target.gather(rows) for number, rows in chosen], order)
+        return make_batch(indices, source, target, padding=self._padding, bos=self._bos)
 
     def describe(self, index: int) -> str:
         """Say where a pair comes from, such as `train.en:17 | train.de:17`."""
-        which = int(np.searchsorted(self._stops, index, side="right"))
-        row = index - self.parts[which].start
-        return f"{self._stores[which].source.describe(row)} | {self._stores[which].target.describe(row)}"
-
-
-def _in_order(pieces: Sequence[tuple[IntArray, IntArray]], order: IntArray) -> FlatRows:
-    """Put flat rows together, row `order[i]` of all pieces becoming row i."""
-    if len(pieces) == 1:
-        return FlatRows(*pieces[0])
-    tokens = np.concatenate([each for each, _ in pieces])
-    lengths = np.concatenate([each for _, each in pieces])
-    starts = np.cumsum(lengths) - lengths
-    return FlatRows(tokens[ranges(starts[order], lengths[order])], lengths[order])
+        number, row = self._files.find(index)
+        return f"{self._stores[number].source.describe(row)} | {self._stores[number].target.describe(row)}"

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from torch import nn
 
-from seqtrain.api import DataError, ModelSpec, Reader, Task
+from seqtrain.api import DataError, Dataset, ModelSpec, NamedIds, Reader, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.line_buffers import line_buffers
+from seqtrain_text.metric import CheckedMetric, MakeMetric
+from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import as_text_reader
-from seqtrain_text.store import Column, LinePolicy, build_stores
+from seqtrain_text.redrawn import TextRules, make_dataset
+from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.symbols import undo_joiner
 from seqtrain_translation.config import TranslationConfig
-from seqtrain_translation.corpus import Corpus
+from seqtrain_translation.corpus import ParallelCorpus, ParallelFiles
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
-from seqtrain_translation.metric import OWN_MEASURES, CheckedMetric, MakeMetric
 from seqtrain_translation.scoring import score_translations
 from seqtrain_translation.tokenizers import new_tokenizers, train_tokenizers
 from seqtrain_translation.translator import Translator
 
 logger = logging.getLogger(__name__)
+
+OWN_MEASURES = frozenset({"bleu", "chrf", "exact_match"})
 
 
 class TranslationTask(Task):
@@ -50,11 +55,13 @@ class TranslationTask(Task):
         self._config = config
         self._tokenizers = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
         self._reader = as_text_reader(reader(), config.reader.name)
-        self._metric = None if metric is None or config.metric is None else CheckedMetric(metric(), config.metric.name)
+        self._metric: CheckedMetric | None = None
+        if metric is not None and config.metric is not None:
+            self._metric = CheckedMetric(metric(), config.metric.name, taken=OWN_MEASURES)
         self.higher_is_better = OWN_MEASURES | (self._metric.higher_is_better if self._metric else frozenset())
         self._cache = Path()
-        self._corpus = Corpus(config, self._reader, self._cache)
-        self._datasets: dict[str, ParallelDataset] = {}
+        self._corpus = ParallelCorpus(config, self._reader, self._cache)
+        self._datasets: dict[str, Dataset] = {}
         self._signatures: dict[str, dict[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -80,7 +87,7 @@ class TranslationTask(Task):
 
     def _use_cache(self, cache: Path) -> None:
         self._cache = cache
-        self._corpus = Corpus(self._config, self._reader, cache)
+        self._corpus = ParallelCorpus(self._config, self._reader, cache)
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -95,24 +102,49 @@ class TranslationTask(Task):
             max_source_positions=self._config.max_length,
         )
 
+    def vocabularies(self) -> dict[str, NamedIds]:
+        """Name the tokens of both sides."""
+        return {"source": NamedIds.of(self._tokenizers.source), "target": NamedIds.of(self._tokenizers.target)}
+
     def splits(self) -> Sequence[str]:
         """Return the names of the splits."""
         return self._corpus.splits()
 
-    def dataset(self, split: str) -> ParallelDataset:
-        """Return a split's sentence pairs, binarised when first asked for."""
+    def dataset(self, split: str) -> Dataset:
+        """Return a split's sentence pairs, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
-            stores = []
-            for files in self._corpus.files(split):
-                columns = (
-                    Column(files.source, self._tokenizers.source, "source", self._reader),
-                    Column(files.target, self._tokenizers.target, "target", self._reader),
-                )
-                source, target = build_stores(columns, cache=self._cache, policy=self._policy(split))
-                stores.append(ParallelStores(source, target, files.weight))
-            target_side = self._tokenizers.target
-            self._datasets[split] = ParallelDataset(stores, padding=target_side.padding, bos=target_side.bos)
+            self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
+
+    def _new_dataset(self, split: str) -> Dataset:
+        files, rules = self._corpus.files(split), TextRules(cache=self._cache, policy=self._policy(split))
+        columns = [self._columns(each, split) for each in files]
+        dataset = make_dataset(columns, partial(self._pairs, files, self._config.temperature(split)), rules)
+        report_mixture(files, dataset.parts)
+        return dataset
+
+    def _columns(self, files: ParallelFiles, split: str) -> list[Column]:
+        sides = (
+            ("source", files.source, self._tokenizers.source),
+            ("target", files.target, self._tokenizers.target),
+        )
+        drawn = self._config.drawn_sides if split == "train" else ""
+        return [
+            Column(path, tokenizer, name, self._reader, draws=drawn in (name, "both"))
+            for name, path, tokenizer in sides
+        ]
+
+    def _pairs(
+        self, files: Sequence[ParallelFiles], temperature: float, stores: Sequence[Sequence[TokenStore]]
+    ) -> ParallelDataset:
+        pairs = [
+            ParallelStores(source, target, each.weight) for each, (source, target) in zip(files, stores, strict=True)
+        ]
+        return self._joined(pairs, temperature)
+
+    def _joined(self, stores: Sequence[ParallelStores], temperature: float = 1.0) -> ParallelDataset:
+        side = self._tokenizers.target
+        return ParallelDataset(stores, padding=side.padding, bos=side.bos, temperature=temperature)
 
     def _policy(self, split: str) -> LinePolicy:
         """Return what happens to odd lines: only training may leave any out, or scores could not be compared."""
@@ -154,13 +186,22 @@ class TranslationTask(Task):
         if self._config.references is not None:
             yield from self._score(translator, lines, Path(self._config.references))
             return
-        number = 0
+        number = num_cut = first_cut = 0
         for buffer in line_buffers(lines, self._config.buffer_lines):
+            before = number
             for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
                 if self._config.generation.nbest == 1:
                     yield best[0].text
                 else:
                     yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
+            if len(translator.cut):
+                num_cut, first_cut = num_cut + len(translator.cut), first_cut or before + int(translator.cut[0]) + 1
+        if num_cut:
+            logger.warning(
+                "%d of %d lines have more than task.max_length=%d tokens (the first: line %d) and were cut. "
+                "task.max_length=N has the model read more, unless its positions are learned",
+                num_cut, number, self._config.max_length, first_cut,
+            )  # fmt: skip
 
     def _score(self, translator: Translator, lines: Iterable[str], references: Path) -> Iterator[str]:
         """Score the translations that are given."""

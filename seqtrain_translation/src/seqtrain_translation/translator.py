@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from seqtrain.api import Rows
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources, score_references
+from seqtrain_text.flat_rows import FlatRows, IntArray, ended_rows, similar_lengths
 from seqtrain_text.padded import pad_rows
-from seqtrain_translation.batch import SOURCE_NAME, FlatRows, IntArray, make_batch
+from seqtrain_translation.batch import SOURCE_NAME, make_batch
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.length_limits import length_limits
 from seqtrain_translation.tokenizers import TokenizerPair
@@ -48,6 +49,8 @@ class Translator:
         self._config = config
         self._device = next(models[0].parameters()).device
         self._decode = Decoder(models, config.generation, self._target)
+        self.cut: IntArray = np.empty(0, np.int64)
+        """Which of the sentences translated last were longer than the model can read."""
         self._prefix = torch.from_numpy(self._target.encode_batch([config.prefix])[0].astype(np.int64))  # (P,)
 
     def translate(self, sentences: Sequence[str]) -> list[list[Translation]]:
@@ -57,12 +60,12 @@ class Translator:
         Returns:
             For each its best translations, `generation.nbest` at most; for an empty one the empty translation.
         """
-        rows = self._encode(self._source.encode_batch(sentences), self._source.eos)
+        encoded = self._source.encode_batch(sentences)
+        self.cut = np.flatnonzero(encoded[1] >= self._config.max_length)
+        rows = self._encode(encoded, self._source.eos)
         results = [[Translation("", 0.0)] for _ in sentences]
-        for chosen in _similar_lengths(rows.lengths, self._config.generation.max_tokens):
-            for index, hypotheses in zip(
-                chosen.tolist(), self._decode(self._sources(_take(rows, chosen))), strict=True
-            ):
+        for chosen in _similar_lengths(rows, self._config.generation.max_tokens):
+            for index, hypotheses in zip(chosen.tolist(), self._decode(self._sources(rows.take(chosen))), strict=True):
                 results[index] = [self._read(hypothesis) for hypothesis in hypotheses]
         return results
 
@@ -72,10 +75,8 @@ class Translator:
         target = self._encode(self._target.encode_batch(references), self._target.eos)
         padding = self._target.padding
         scores = [0.0] * len(sentences)
-        for chosen in _similar_lengths(source.lengths, self._config.generation.max_tokens):
-            batch = make_batch(
-                chosen, _take(source, chosen), _take(target, chosen), padding=padding, bos=self._target.bos
-            )
+        for chosen in _similar_lengths(source, self._config.generation.max_tokens):
+            batch = make_batch(chosen, source.take(chosen), target.take(chosen), padding=padding, bos=self._target.bos)
             each_token = score_references(self._models, batch.to(self._device), padding=padding)
             for index, log_probs in zip(chosen.tolist(), each_token, strict=True):
                 scores[index] = sum(log_probs) / len(log_probs) ** self._config.generation.lenpen
@@ -83,10 +84,8 @@ class Translator:
 
     def _encode(self, encoded: Rows, eos: int) -> FlatRows:
         """Cut rows to the length that the model can read, and end each with eos."""
-        tokens, lengths = encoded
-        rows = np.split(tokens, np.cumsum(lengths)[:-1])
-        ended = [np.append(row[: self._config.max_length - 1], eos) for row in rows]
-        return FlatRows(np.concatenate(ended).astype(np.int64), np.array([len(row) for row in ended], np.int64))
+        ended = ended_rows(encoded, eos, max_length=self._config.max_length)
+        return FlatRows(ended.tokens.astype(np.int64), ended.lengths)
 
     def _sources(self, rows: FlatRows) -> Sources:
         """Make the input of the decoder."""
@@ -104,19 +103,7 @@ class Translator:
         return Translation(text.replace("\n", " "), hypothesis.score)  # bytes can spell a line end; this is one line
 
 
-def _similar_lengths(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
+def _similar_lengths(rows: FlatRows, max_tokens: int) -> Iterator[IntArray]:
     """Yield the indices of the rows that are not empty (an end alone), in batches of similar length, longest first."""
-    order = np.argsort(-lengths, kind="stable")
-    order = order[lengths[order] > 1]
-    while len(order):
-        size = max(1, max_tokens // int(lengths[order[0]]))
-        yield order[:size]
-        order = order[size:]
-
-
-def _take(rows: FlatRows, chosen: IntArray) -> FlatRows:
-    """Return these rows, in this order."""
-    starts = np.cumsum(rows.lengths) - rows.lengths
-    return FlatRows(
-        np.concatenate([rows.tokens[starts[i] : starts[i] + rows.lengths[i]] for i in chosen]), rows.lengths[chosen]
-    )
+    not_empty = np.flatnonzero(rows.lengths > 1)
+    yield from (not_empty[each] for each in similar_lengths(rows.lengths[not_empty], max_tokens))

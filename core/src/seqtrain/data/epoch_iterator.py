@@ -11,7 +11,7 @@ from seqtrain.batch import Batch
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.prefetch import prefetched
 from seqtrain.errors import DataError
-from seqtrain.protocols import Dataset
+from seqtrain.protocols import Dataset, VariesByEpoch
 
 
 class EpochIterator:
@@ -21,7 +21,7 @@ class EpochIterator:
     The order is a function of (seed, epoch, data): going on at a position takes no replay.
 
     Args:
-        dataset: the examples.
+        dataset: the examples; where it varies by epoch, what these are drawn from.
         limits: how large a batch may be.
         micro_batches_per_step: batches that make a step, over all workers.
         seed: seed of the order.
@@ -38,6 +38,8 @@ class EpochIterator:
         prefetch: int = 0,
     ) -> None:
         self.dataset = dataset
+        """The examples of the epoch planned last."""
+        self._whole = dataset
         self._limits = limits
         self._micro_batches_per_step = micro_batches_per_step
         self._seed = seed
@@ -46,7 +48,7 @@ class EpochIterator:
 
     def state_dict(self) -> dict[str, str]:
         """Return what the order depends on besides the configuration: the data."""
-        return {"fingerprint": self.dataset.fingerprint}
+        return {"fingerprint": self._whole.fingerprint}
 
     def load_state_dict(self, state: dict[str, str]) -> None:
         """
@@ -55,7 +57,7 @@ class EpochIterator:
         Raises:
             DataError: the training data has changed since.
         """
-        if state["fingerprint"] != self.dataset.fingerprint:
+        if state["fingerprint"] != self._whole.fingerprint:
             raise DataError(
                 "The training data is not what it was when this run was started, so the run cannot go on where it "
                 "stopped. Put the old files back, or start over with --fresh (the old run is kept aside)."
@@ -64,6 +66,7 @@ class EpochIterator:
     def plan(self, epoch: int) -> EpochPlan:
         """Return the plan of an epoch; the last one asked for is kept."""
         if self._planned is None or self._planned[0] != epoch:
+            self.dataset = self._at_epoch(epoch)
             self._planned = (
                 epoch,
                 plan_epoch(
@@ -75,6 +78,11 @@ class EpochIterator:
                 ),
             )
         return self._planned[1]
+
+    def _at_epoch(self, epoch: int) -> Dataset:
+        if isinstance(self._whole, VariesByEpoch):
+            return self._whole.at_epoch(epoch, seed=self._seed, max_tokens=self._limits.max_tokens)
+        return self._whole
 
     def steps(self, epoch: int, cursor: int = 0) -> Iterator[list[Batch]]:
         """

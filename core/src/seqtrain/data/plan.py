@@ -217,5 +217,5 @@ def _over_budget(dataset: Dataset, index: int, length: int, limits: BatchLimits)
     return (
         f"{dataset.describe(index)} has {length} tokens, but a batch may hold only "
         f"data.max_tokens={limits.max_tokens}. Set data.max_tokens={length} or more, "
-        "or have long lines cut or left out (task.max_length, task.too_long)."
+        "or have the task cut or leave out what is so long: `seqtrain plugins show task/NAME` lists its settings."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,4 +46,26 @@ class Dataset(Protocol):
 
     def describe(self, index: int) -> str:
         """Say where an example comes from, such as `train.en:17`."""
+        ...
+
+
+@runtime_checkable
+class VariesByEpoch(Protocol):
+    """
+    A dataset whose examples are others in every epoch, such as text that is split into tokens at random.
+
+    Its `fingerprint` is that of what the examples are drawn from, and of how; it is the same in every epoch.
+    """
+
+    def at_epoch(self, epoch: int, *, seed: int, max_tokens: int | None) -> Dataset:
+        """
+        Return the examples of an epoch: a function of (fingerprint, seed, epoch, max_tokens) alone.
+
+        The examples of the epoch before are not needed any more.
+
+        Args:
+            epoch: from 1.
+            seed: that of the order of the data.
+            max_tokens: what a batch may hold; no example should become longer than that by chance.
+        """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -89,6 +90,32 @@ class Tokenizer(Protocol):
             CheckpointError: it is missing or damaged.
         """
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedIds:
+    """
+    What ids stand for, so that models can be compared that number things differently.
+
+    Args:
+        names: of the ids from 0 on; one that nothing uses has the empty name.
+        roles: ids with a purpose of their own, such as {"padding": 0, "mask": 512}. They are told by it, whatever
+            their names are; where an id has several, by the first.
+    """
+
+    names: Sequence[str]
+    roles: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> NamedIds:
+        """Name the ids of a tokenizer that was trained or loaded."""
+        roles = {
+            "padding": tokenizer.padding,
+            "eos": tokenizer.eos,
+            "bos": tokenizer.bos,
+            "unknown": tokenizer.unknown,
+        }
+        return cls(names=tokenizer.vocabulary(), roles=roles)
 
 
 class Reader(Protocol):

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqtrain.api import DataError, Rows
-from seqtrain_text.padded import ranges
+from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.readers import Lines, TextReader
 
 BLOCK_LINES = 10_000  # held in memory at a time
@@ -71,12 +71,14 @@ class Column:
         tokenizer: what turns its lines into ids.
         name: how messages call it, such as "source".
         reader: what takes the lines out of the file; another one than `Lines` may make a "line" of something else.
+        draws: it is training text, which a tokenizer that is set to may split by chance; see `redrawn.py`.
     """
 
     path: Path
     tokenizer: Encoder
     name: str
     reader: TextReader = field(default_factory=Lines)
+    draws: bool = False
 
     def lines(self) -> Iterator[str]:
         """Read the file from its beginning."""
@@ -185,9 +187,10 @@ class _ColumnWriter:
 
     def write(self, rows: Rows, keep: NDArray[np.bool_], max_length: int) -> None:
         """Write the rows to keep of a block, finished."""
-        tokens, ends = _finished_rows(rows, keep, max_length, self._tokenizer.eos)
+        ended = ended_rows(rows, self._tokenizer.eos, max_length=max_length, keep=keep)
+        tokens = ended.tokens
         self._tokens_file.write(tokens.astype(self._counts.dtype).tobytes())
-        self._offsets_file.write((self._counts.tokens + ends).tobytes())
+        self._offsets_file.write((self._counts.tokens + np.cumsum(ended.lengths)).tobytes())
         self._counts.tokens += len(tokens)
         self._counts.unknown += int(np.count_nonzero(tokens == self._tokenizer.unknown))
 
@@ -262,21 +265,6 @@ def _rows_to_keep(
         if policy.too_long == "skip":
             keep[too_long] = False
     return keep
-
-
-def _finished_rows(
-    rows: Rows, keep: NDArray[np.bool_], max_length: int, eos: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Take the kept rows, cut to the limit and with eos at their end; return them and where each ends."""
-    tokens, lengths = rows
-    starts = (np.cumsum(lengths) - lengths)[keep]
-    lengths = np.minimum(lengths[keep], max_length - 1)
-    ends = np.cumsum(lengths + 1)
-    finished = np.full(int(ends[-1]) if len(ends) else 0, eos, np.int32)
-    is_text = np.ones(len(finished), bool)
-    is_text[ends - 1] = False
-    finished[is_text] = tokens[ranges(starts, lengths)]
-    return finished, ends
 
 
 def _refuse_if_nothing_is_left(columns: Sequence[Column], meta: StoreMeta, policy: LinePolicy) -> None:

@@ -9,7 +9,7 @@ from seqtrain.plugin import option
 
 @dataclass(frozen=True, kw_only=True)
 class SentencePieceConfig:
-    """Settings of `bpe` and `unigram`, trained and run by the sentencepiece library."""
+    """What `bpe` and `unigram` have in common, trained and run by the sentencepiece library."""
 
     vocab_size: int = option(
         8000, help="entries, the 4 special ones included; fewer where the text is too small", unit="pieces", ge=8
@@ -27,6 +27,31 @@ class SentencePieceConfig:
     )
     sample_lines: int = option(
         200_000, help="most lines to train on, taken evenly from the whole text", unit="lines", ge=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BPEConfig(SentencePieceConfig):
+    """Settings of `bpe`."""
+
+    dropout: float = option(
+        0.0,
+        help="share of the merges left out at random when training text is split, anew every epoch "
+        "(BPE-dropout); 0.1 is usual, 0 leaves out none",
+        ge=0,
+        lt=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnigramConfig(SentencePieceConfig):
+    """Settings of `unigram`."""
+
+    sampling_alpha: float | None = option(
+        None,
+        help="draw how words of training text are split, anew every epoch (subword regularisation): in proportion to "
+        "probability ** this; the smaller, the more varied, 0.2 is usual; null: always the likeliest way",
+        gt=0,
     )
 
 

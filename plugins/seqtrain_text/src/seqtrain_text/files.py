@@ -40,15 +40,32 @@ def find_text(prefix: str, suffix: str, *, packed: bool = True) -> Path:
         DataError: neither is there.
     """
     plain = Path(f"{prefix}.{suffix}").expanduser()
+    return _find(plain, packed=packed, advice="check the prefix and the language")
+
+
+def find_file(name: str, *, packed: bool = True) -> Path:
+    """
+    Find the text file `NAME` or, where packed files are wanted too, `NAME.gz`; the plain one where there are both.
+
+    Raises:
+        DataError: neither is there.
+    """
+    plain = Path(name).expanduser()
+    if plain.is_dir():
+        raise DataError(f"{plain} is a folder. Name the text files in it, such as {plain / 'train.txt'}.")
+    return _find(plain, packed=packed, advice="check the path")
+
+
+def _find(plain: Path, *, packed: bool, advice: str) -> Path:
     gz = plain.with_name(plain.name + ".gz")
     for path in (plain, gz) if packed else (plain,):
         if path.is_file():
             return path
     tried = f"{plain} or {gz.name} beside it" if packed else plain
-    raise DataError(f"No text file {tried}. {_what_is_there(plain)}")
+    raise DataError(f"No text file {tried}. {_what_is_there(plain, advice)}")
 
 
-def _what_is_there(path: Path, advice: str = "check the prefix and the language") -> str:
+def _what_is_there(path: Path, advice: str) -> str:
     """Say which similar files the folder holds, or that there is no such folder."""
     folder = path.parent
     if not folder.is_dir():
@@ -59,23 +76,6 @@ def _what_is_there(path: Path, advice: str = "check the prefix and the language"
     if not similar:
         return f"Nothing in {folder.absolute()} has a similar name; {advice}."
     return f"That folder has {', '.join(similar[:8])}; {advice}."
-
-
-def find_file(name: str) -> Path:
-    """
-    Find the text file `NAME` or `NAME.gz`; the plain one where there are both.
-
-    Raises:
-        DataError: neither is there.
-    """
-    plain = Path(name).expanduser()
-    packed = plain.with_name(plain.name + ".gz")
-    for path in (plain, packed):
-        if path.is_file():
-            return path
-    if plain.is_dir():
-        raise DataError(f"{plain} is a folder. Name the text files in it, such as {plain / 'train.txt'}.")
-    raise DataError(f"No text file {plain} or {packed.name} beside it. {_what_is_there(plain, 'check the path')}")
 
 
 def iter_lines(path: Path) -> Iterator[str]:

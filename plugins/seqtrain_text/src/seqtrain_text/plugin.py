@@ -11,8 +11,8 @@ from seqtrain.plugin import Component, hookimpl
 def seqtrain_components() -> Iterator[Component]:
     """Offer the tokenizers and the reader."""
     for name, ref, config, summary in (
-        ("bpe", "sentence_piece:bpe", "SentencePieceConfig", "Byte-pair encoding by sentencepiece"),
-        ("unigram", "sentence_piece:unigram", "SentencePieceConfig", "Unigram pieces by sentencepiece"),
+        ("bpe", "sentence_piece:bpe", "BPEConfig", "Byte-pair encoding by sentencepiece"),
+        ("unigram", "sentence_piece:unigram", "UnigramConfig", "Unigram pieces by sentencepiece"),
         ("hf", "hugging_face:HuggingFace", "HuggingFaceConfig", "Any tokenizer.json, or byte-level BPE trained here"),
         ("word", "symbols:word", "WordConfig", "Words and punctuation marks"),
         ("char", "symbols:char", "CharConfig", "Unicode characters"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from seqtrain.api import DataError, PluginError, Reader, SeqtrainError
-from seqtrain_text.files import TextScan, find_text, iter_lines, scan_text
+from seqtrain_text.files import TextScan, iter_lines, scan_text
 
 
 class TextReader(Reader, Protocol):
@@ -19,13 +19,9 @@ class TextReader(Reader, Protocol):
         """What messages call a text, such as "line"."""
         ...
 
-    def find(self, prefix: str, suffix: str) -> Path:
-        """
-        Find the file of a prefix and a suffix.
-
-        Raises:
-            DataError: it is not there.
-        """
+    @property
+    def packed(self) -> bool:
+        """Say whether it reads `FILE.gz` in place of `FILE`."""
         ...
 
     def scan(self, path: Path) -> TextScan:
@@ -42,6 +38,7 @@ class Lines:
     """The reader `lines`: a text is a line of a UTF-8 file, plain or `.gz`; see `iter_lines`."""
 
     unit = "line"
+    packed = True
 
     def __init__(self, config: object = None) -> None:
         """Take a config, of which there is nothing to know."""
@@ -49,10 +46,6 @@ class Lines:
     def __call__(self, path: Path) -> Iterator[str]:
         """Yield the lines of a file."""
         return iter_lines(path)
-
-    def find(self, prefix: str, suffix: str) -> Path:
-        """Find `PREFIX.SUFFIX` or `PREFIX.SUFFIX.gz`."""
-        return find_text(prefix, suffix)
 
     def scan(self, path: Path) -> TextScan:
         """Hash the bytes and count the line ends, without decoding anything."""
@@ -69,6 +62,7 @@ class CheckedReader:
     """
 
     unit = "text"
+    packed = False
 
     def __init__(self, reader: Reader, name: str) -> None:
         self._reader, self._name = reader, name
@@ -96,10 +90,6 @@ class CheckedReader:
                 f"The reader {self._name!r} failed on {path}: {type(error).__name__}: {error}. "
                 "Run with -v to see where it happened, or choose another task.reader."
             ) from error
-
-    def find(self, prefix: str, suffix: str) -> Path:
-        """Find `PREFIX.SUFFIX`."""
-        return find_text(prefix, suffix, packed=False)
 
     def scan(self, path: Path) -> TextScan:
         """Hash and count the texts themselves, which depend on the reader and its settings as much as on the file."""

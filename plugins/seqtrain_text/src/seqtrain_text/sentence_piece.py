@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import re
@@ -12,7 +13,8 @@ import numpy as np
 import sentencepiece
 
 from seqtrain.api import ConfigError, DataError, Rows
-from seqtrain_text.config import SentencePieceConfig
+from seqtrain_text.config import BPEConfig, SentencePieceConfig, UnigramConfig
+from seqtrain_text.drawn_pieces import WORD_MARK, DrawWords, DropoutWords, SampledWords, draw_lines
 from seqtrain_text.tokenizer import (
     BOS,
     EOS,
@@ -30,19 +32,18 @@ from seqtrain_text.tokenizer import (
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "sentencepiece.model"
-WORD_MARK = "\u2581"  # stands for a space in pieces
 CACHED_WORDS = 100_000  # some 20 MB
 _LINE_END = np.array([-1], np.int32).tobytes()
 
 
-def bpe(config: SentencePieceConfig) -> SentencePiece:
+def bpe(config: BPEConfig) -> SentencePiece:
     """Make a byte-pair encoding."""
-    return SentencePiece(config, "bpe")
+    return SentencePiece(config, "bpe", alpha=config.dropout or None)
 
 
-def unigram(config: SentencePieceConfig) -> SentencePiece:
+def unigram(config: UnigramConfig) -> SentencePiece:
     """Make a unigram piece model."""
-    return SentencePiece(config, "unigram")
+    return SentencePiece(config, "unigram", alpha=config.sampling_alpha)
 
 
 class SentencePiece:
@@ -56,13 +57,16 @@ class SentencePiece:
     Args:
         config: see `SentencePieceConfig`.
         model_type: "bpe" or "unigram".
+        alpha: how much `drawn` varies: the share of merges to leave out, or the power of probabilities; None: nothing.
     """
 
     padding, bos, eos, unknown = PADDING, BOS, EOS, UNKNOWN
 
-    def __init__(self, config: SentencePieceConfig, model_type: str) -> None:
+    def __init__(self, config: SentencePieceConfig, model_type: str, *, alpha: float | None = None) -> None:
         self._config = config
         self._model_type = model_type
+        self._alpha = alpha
+        self._draw: tuple[int, int] | None = None  # (seed, epoch); None: each line is split in the best way
         self._use(b"")
 
     def _use(self, model: bytes) -> None:
@@ -70,6 +74,7 @@ class SentencePiece:
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model or None)
         self._words = {"\n": _LINE_END}  # ids of a word, as the bytes of int32 numbers
+        self._drawing: list[DrawWords] = []  # made when needed, and then shared with all that `drawn` returns
 
     @property
     def vocab_size(self) -> int:
@@ -78,8 +83,18 @@ class SentencePiece:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the model file."""
-        return digest(self._model)
+        """A hash of the model file, and of what is drawn."""
+        if self._draw is None:
+            return digest(self._model)
+        return digest(f"{digest(self._model)} {self._model_type} {self._alpha} {self._draw}".encode())
+
+    def drawn(self, seed: int, epoch: int) -> SentencePiece:
+        """Return a tokenizer that draws how lines are split; see `DrawsSplits`."""
+        if self._alpha is None:
+            return self
+        drawing = copy.copy(self)
+        drawing._draw = (seed, epoch)  # noqa: SLF001 - of the same class
+        return drawing
 
     def train(self, lines: Iterable[str]) -> None:
         """Learn the pieces; see `Tokenizer.train`."""
@@ -131,10 +146,19 @@ class SentencePiece:
 
     def encode_batch(self, lines: Sequence[str]) -> Rows:
         """Return the ids of all lines and how many each has."""
+        if self._draw is not None:
+            return draw_lines(self._draw_words(), lines, self._draw)
         text = " \n ".join([*lines, ""])
         # Alone, a word loses a mark at its end that it keeps in a line.
         by_words = self._model_type == "bpe" and WORD_MARK not in text and text.count("\n") == len(lines)
         return self._encode_words(text.split(" ")) if by_words else flatten(self._processor.encode(list(lines)))
+
+    def _draw_words(self) -> DrawWords:
+        if not self._drawing:
+            assert self._alpha is not None
+            make = DropoutWords if self._model_type == "bpe" else SampledWords
+            self._drawing.append(make(self._processor, self._alpha))
+        return self._drawing[0]
 
     def _encode_words(self, words: list[str]) -> Rows:
         """Look the words up, learning those not seen yet; a line end is a word of its own."""

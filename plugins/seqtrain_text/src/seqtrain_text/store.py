@@ -7,7 +7,8 @@ import logging
 import mmap
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from seqtrain_text.files import TextScan
 from seqtrain_text.padded import ranges
 from seqtrain_text.tokenizer import digest
 
-__all__ = ["Column", "LinePolicy", "TokenStore", "build_stores"]
+__all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress", "passing_folder"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,18 @@ def build_stores(
     folder = cache / f"text-{key[:32]}"
     meta = _read_sound_meta(folder)
     if meta is None:
-        _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or _log_progress())
+        _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or log_progress())
         meta = read_meta(folder)
     _report(columns, policy, meta)
     return [
-        TokenStore(folder, index, meta, place=column.place, fingerprint=digest(f"{key} {index}".encode()))
+        TokenStore(
+            folder,
+            index,
+            meta,
+            place=column.place,
+            fingerprint=digest(f"{key} {index}".encode()),
+            unit=column.reader.unit,
+        )
         for index, column in enumerate(columns)
     ]
 
@@ -82,14 +90,24 @@ class TokenStore:
         meta: what is known of the folder.
         place: says where in a text file a line is, for messages.
         fingerprint: a hash that equal rows share.
+        unit: what messages call a line.
     """
 
     def __init__(
-        self, folder: Path, column: int, meta: StoreMeta, *, place: Callable[[int], str], fingerprint: str
+        self,
+        folder: Path,
+        column: int,
+        meta: StoreMeta,
+        *,
+        place: Callable[[int], str],
+        fingerprint: str,
+        unit: str = "line",
     ) -> None:
         self._place = place
+        self.unit = unit
         self.fingerprint = fingerprint
         self.counts: ColumnCounts = meta.columns[column]
+        self.num_tokens = self.counts.tokens
         self._maps: list[mmap.mmap] = []
         self._touched = 0  # bytes that may be in memory since the last release
         self._tokens = self._map(folder / f"tokens-{column}.bin", self.counts.dtype)
@@ -205,18 +223,25 @@ def _build(columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_l
     logger.info(
         "Binarising %d %ss of %s", num_lines, columns[0].reader.unit, ", ".join(str(column.path) for column in columns)
     )
+    with passing_folder(folder.parent) as temporary:
+        made = temporary / "made"
+        made.mkdir()
+        binarise(columns, policy, made, num_lines=num_lines, progress=progress)
+        if folder.exists() and _read_sound_meta(folder) is None:
+            folder.rename(temporary / "damaged")
+        _rename_unless_there(made, folder)
+
+
+@contextmanager
+def passing_folder(cache: Path) -> Iterator[Path]:
+    """Make a folder in the cache that is removed at the end, with all that is left in it."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as temporary:
-            made = Path(temporary) / "made"
-            made.mkdir()
-            binarise(columns, policy, made, num_lines=num_lines, progress=progress)
-            if folder.exists() and _read_sound_meta(folder) is None:
-                folder.rename(Path(temporary) / "damaged")
-            _rename_unless_there(made, folder)
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="unfinished-", dir=cache, ignore_cleanup_errors=True) as temporary:
+            yield Path(temporary)
     except OSError as error:
         raise DataError(
-            f"Cannot write binarised text to {folder.parent}: {error.strerror or error}. "
+            f"Cannot write binarised text to {cache}: {error.strerror or error}. "
             "Set data.cache_dir=FOLDER to one that can be written and has room."
         ) from error
 
@@ -230,7 +255,7 @@ def _rename_unless_there(made: Path, folder: Path) -> None:
             raise
 
 
-def _log_progress() -> Progress:
+def log_progress() -> Progress:
     """Return a progress report that logs a line now and then."""
     last = time.monotonic()
 

@@ -8,22 +8,15 @@ one split for good, by its hash. So a test sentence always asks for a value that
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
+from seqtrain_text.corpus import write_corpus
 from seqtrain_translation.builtin.dates import DAYS_IN_MONTH, Date
 from seqtrain_translation.builtin.numbers import english_number, german_number
 from seqtrain_translation.builtin.times import Time
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-logger = logging.getLogger(__name__)
 
 SIZES = {"train": 20_000, "valid": 500, "test": 1_000}
 """Sentence pairs of each split."""
@@ -91,25 +84,13 @@ def write_builtin_corpus(folder: Path) -> dict[str, str]:
     """
     texts = {split: sentence_pairs(split, count) for split, count in SIZES.items()}
     corpus = folder / f"builtin-en-de-{hashlib.sha256(repr(texts).encode()).hexdigest()[:12]}"
-    if not corpus.is_dir():
-        _write(texts, corpus)
-        logger.info("Wrote the built-in corpus to %s", corpus)
+    sides = {
+        f"{split}.{language}": "".join(f"{pair[side]}\n" for pair in pairs)
+        for split, pairs in texts.items()
+        for side, language in enumerate(("en", "de"))
+    }
+    write_corpus(sides, corpus)
     return {split: str(corpus / split) for split in texts}
-
-
-def _write(texts: Mapping[str, list[_Pair]], corpus: Path) -> None:
-    """Write all files to a temporary folder and give it its name last, so that it is complete or absent."""
-    corpus.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=corpus.parent, prefix=".builtin-", ignore_cleanup_errors=True) as temporary:
-        for split, pairs in texts.items():
-            for side, language in enumerate(("en", "de")):
-                text = "".join(f"{pair[side]}\n" for pair in pairs)
-                (Path(temporary) / f"{split}.{language}").write_text(text, encoding="utf-8", newline="\n")
-        try:
-            os.rename(temporary, corpus)  # noqa: PTH104
-        except OSError:
-            if not corpus.is_dir():  # else another process was first, with the same content
-                raise
 
 
 class _Draw:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqtrain.errors import DataError, PluginError
-from seqtrain_translation.metric import CheckedMetric
+from seqtrain_text.metric import CheckedMetric
 
 
 def metric(result: object = None, higher_is_better: Any = frozenset()) -> CheckedMetric:
@@ -26,7 +26,7 @@ def metric(result: object = None, higher_is_better: Any = frozenset()) -> Checke
                 raise result
             return result
 
-    return CheckedMetric(Given(), "acme/ter")  # type: ignore[arg-type]
+    return CheckedMetric(Given(), "acme/ter", taken=frozenset({"bleu"}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [41, 41.0, np.float32(41), np.float64(41), np.int64(41), True])
@@ -94,4 +94,4 @@ def test_a_function_alone_says_nothing_of_what_is_better() -> None:
     make: Callable[..., dict[str, float]] = lambda predictions, references: {"ter": 1.0}  # noqa: E731
 
     with pytest.raises(PluginError, match="has no higher_is_better, a set of the names"):
-        CheckedMetric(make, "acme/ter")  # type: ignore[arg-type]
+        CheckedMetric(make, "acme/ter", taken=frozenset())  # type: ignore[arg-type]

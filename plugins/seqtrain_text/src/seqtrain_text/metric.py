@@ -11,8 +11,8 @@ from seqtrain.api import Metric, PluginError, SeqtrainError
 
 MakeMetric = Callable[[], Metric]
 
-OWN_MEASURES = frozenset({"bleu", "chrf", "exact_match"})
-_TAKEN = OWN_MEASURES | {"loss", "nll_loss", "ppl"}  # what the task and the criteria report
+OF_CRITERIA = frozenset({"loss", "nll_loss", "ppl"})
+"""What criteria report."""
 
 
 class CheckedMetric:
@@ -20,15 +20,16 @@ class CheckedMetric:
     A metric whose results can be relied on; what is wrong with them is said with its name.
 
     Args:
-        metric: compares translations with references.
+        metric: compares predictions with references.
         name: its name, for messages.
+        taken: measures that the task reports without it.
 
     Raises:
         PluginError: it does not say which way is better, or has a measure that the task has already.
     """
 
-    def __init__(self, metric: Metric, name: str) -> None:
-        self._metric, self._name = metric, name
+    def __init__(self, metric: Metric, name: str, *, taken: AbstractSet[str]) -> None:
+        self._metric, self._name, self._taken = metric, name, OF_CRITERIA | taken
         try:
             higher_is_better = metric.higher_is_better
         except AttributeError as error:
@@ -38,7 +39,7 @@ class CheckedMetric:
         self._refuse_taken(higher_is_better)
         self.higher_is_better = frozenset(higher_is_better)
 
-    def __call__(self, translations: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    def __call__(self, predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
         """
         Measure a whole set.
 
@@ -46,7 +47,7 @@ class CheckedMetric:
             PluginError: the metric fails, or its result is not finite numbers by name.
         """
         try:
-            measures = self._metric(translations, references)
+            measures = self._metric(predictions, references)
         except SeqtrainError:
             raise
         except Exception as error:
@@ -63,7 +64,7 @@ class CheckedMetric:
         return {name: float(value) for name, value in measures.items()}
 
     def _refuse_taken(self, names: Iterable[str]) -> None:
-        taken = sorted(_TAKEN.intersection(names))
+        taken = sorted(self._taken.intersection(names))
         if taken:
             raise self._error(f"calls a measure {taken[0]!r}, and there is one of that name without it")
 

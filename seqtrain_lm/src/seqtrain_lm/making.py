@@ -1,0 +1,20 @@
+"""The task, on files or on made-up data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from seqtrain.api import Reader
+from seqtrain_lm.config import LMConfig
+from seqtrain_lm.dummy import DummyLMTask
+from seqtrain_lm.task import LMTask
+from seqtrain_text.dummy_task import DummyTokenizer
+from seqtrain_text.kept_tokenizers import MakeTokenizer
+
+
+def make_task(config: LMConfig, *, tokenizer: MakeTokenizer, reader: Callable[[], Reader]) -> LMTask:
+    """Make the task, on files or on made-up data; see `LMTask` for the arguments."""
+    if config.is_dummy:
+        return DummyLMTask(config, tokenizer=partial(DummyTokenizer, config.dummy.vocab_size), reader=reader)
+    return LMTask(config, tokenizer=tokenizer, reader=reader)
