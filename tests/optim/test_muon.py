@@ -59,6 +59,24 @@ def test_an_embedding_tied_to_the_output_is_adamw_s():
     assert updated_by_muon(Muon(MuonConfig(), parameters=ModelParameters(model)), model) == ["hidden.weight"]
 
 
+def test_an_adaptive_softmax_is_adamw_s():
+    """All of its matrices belong to the output layer."""
+
+    class Adaptive(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = nn.Linear(8, 8)
+            self.rest = nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 12], div_value=2.0)
+
+        @property
+        def adaptive_softmax(self) -> nn.AdaptiveLogSoftmaxWithLoss:
+            return self.rest
+
+    model = Adaptive()
+
+    assert updated_by_muon(Muon(MuonConfig(), parameters=ModelParameters(model)), model) == ["hidden.weight"]
+
+
 def test_bare_parameters_are_told_by_their_shape():
     """Without a model to ask, every matrix is Muon's."""
     model = make_model()

@@ -6,12 +6,19 @@ import pytest
 import torch
 from torch import nn
 
+from seqtrain.api import WantsConstantRate
 from seqtrain_optim.optimizer_config import ScheduleFreeConfig
 from seqtrain_optim.schedule_free import ScheduleFree
 
 
 def make_parameter(value: float = 2.0) -> nn.Parameter:
     return nn.Parameter(torch.tensor([value], dtype=torch.float64))
+
+
+def test_it_wants_a_rate_that_stays():
+    """So a scheduler that lowers it gets a warning."""
+    assert isinstance(ScheduleFree(ScheduleFreeConfig(), parameters=[make_parameter()]), WantsConstantRate)
+    assert ScheduleFree.wants_constant_rate
 
 
 def test_as_the_paper_s_algorithm():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from seqtrain.batch import Batch
 from seqtrain.config.schema import RunConfig
+from seqtrain.documents import apply_to_documents
 from seqtrain.errors import (
     CheckpointError,
     ConfigError,
@@ -27,6 +28,7 @@ from seqtrain.protocols import (
     Dataset,
     DatasetPart,
     DecodingState,
+    DescribesRows,
     Exporter,
     Imported,
     Importer,
@@ -37,6 +39,7 @@ from seqtrain.protocols import (
     Metric,
     ModelParameters,
     ModelSpec,
+    NamedIds,
     OffersAdaptiveSoftmax,
     OffersFeatures,
     Reader,
@@ -44,6 +47,8 @@ from seqtrain.protocols import (
     Stateful,
     SuppliesWeights,
     Tokenizer,
+    VariesByEpoch,
+    WantsConstantRate,
 )
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
@@ -59,6 +64,7 @@ __all__ = [
     "Dataset",
     "DatasetPart",
     "DecodingState",
+    "DescribesRows",
     "Exporter",
     "Imported",
     "Importer",
@@ -69,6 +75,7 @@ __all__ = [
     "Metric",
     "ModelParameters",
     "ModelSpec",
+    "NamedIds",
     "NonFiniteError",
     "OffersAdaptiveSoftmax",
     "OffersFeatures",
@@ -86,4 +93,7 @@ __all__ = [
     "Trainer",
     "TrainingError",
     "UsageError",
+    "VariesByEpoch",
+    "WantsConstantRate",
+    "apply_to_documents",
 ]

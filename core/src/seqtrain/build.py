@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn
 
@@ -22,6 +22,7 @@ from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
+from seqtrain.fitting import check_model, warn_of_falling_rate
 from seqtrain.host.hooks import RunHooks
 from seqtrain.host.registry import Registered, Registry
 from seqtrain.progress_bar import ProgressBar
@@ -31,29 +32,53 @@ from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
 
+if TYPE_CHECKING:
+    from seqtrain.initial_weights import InitialWeights
 
-def build_trainer(config: RunConfig, registry: Registry, folder: RunFolder, progress_bar: ProgressBar) -> Trainer:
+PrepareModel: TypeAlias = Callable[[nn.Module], None]
+
+
+def build_trainer(
+    config: RunConfig,
+    registry: Registry,
+    folder: RunFolder,
+    progress_bar: ProgressBar,
+    start: InitialWeights | None = None,
+) -> Trainer:
     """
     Build everything a run needs, ready to start or to be restored.
+
+    Args:
+        config: what to build.
+        registry: what is installed.
+        folder: the run.
+        progress_bar: shows how far it is.
+        start: weights to start from, where a new run does not start from nothing.
 
     Raises:
         PluginError: a component is missing or its plugin fails.
         ConfigError: two settings do not go together.
         DataError: the input files are not usable.
+        CheckpointError: the model cannot start from these weights.
     """
-    callbacks = {
-        f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)
-    }
+    callbacks = build_callbacks(config, registry)
     trackers = {
         f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
         for each in registry.in_order(config.trackers)
     }
     owners = hook_owners(config, registry)
-    RunHooks({**callbacks, **trackers}, owners).call("seqtrain_configure", config=config)
+    early_hooks = RunHooks({**callbacks, **trackers}, owners)  # of what there is before the data is read
+    early_hooks.call("seqtrain_configure", config=config)
     engine = build_engine(config)  # before the data: a device that is not there should be known at once
     task = build_task(config, registry)
     task.prepare(folder.task, cache_folder(config))
-    parts = build_parts(config, registry, task, engine)
+
+    def prepare(model: nn.Module) -> None:
+        if start is not None:
+            start.copy_into(model, task)
+        early_hooks.call("seqtrain_model_built", model=model)
+
+    parts = build_parts(config, registry, task, engine, prepare)
     watching: dict[str, Any] = {"lr_scheduler": parts.lr_scheduler, **callbacks}
     if config.trainer.patience is not None:
         watching["early_stopping"] = EarlyStopping(
@@ -84,6 +109,11 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
     return registry.get(selection.kind, selection.name).build(selection.config, **makers, **supplied)
 
 
+def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:
+    """Build the callbacks, in the order in which they are called, by their names in checkpoints and errors."""
+    return {f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)}
+
+
 def hook_owners(config: RunConfig, registry: Registry) -> dict[str, Registered]:
     """Return the components whose instances are called by hooks, under the names of those in checkpoints and errors."""
     named = {f"callbacks.{each.name}": each for each in config.callbacks}
@@ -102,10 +132,15 @@ def build_task(config: RunConfig, registry: Registry) -> Task:
     return cast("Task", build_component(registry, config.task))
 
 
-def build_model(config: RunConfig, registry: Registry, spec: ModelSpec, engine: Engine) -> nn.Module:
-    """Build the model with its initial weights, on the engine's device."""
+def build_model(
+    config: RunConfig, registry: Registry, spec: ModelSpec, engine: Engine, prepare: PrepareModel | None = None
+) -> nn.Module:
+    """Build the model with its initial weights, have it prepared, and return it on the engine's device."""
     engine.seed_initialisation()
-    return engine.place(build_component(registry, config.model, spec=spec))
+    model = cast("nn.Module", build_component(registry, config.model, spec=spec))
+    if prepare is not None:
+        prepare(model)
+    return engine.place(model)
 
 
 def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Evaluator:
@@ -114,8 +149,10 @@ def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: E
     return Evaluator(task, engine.in_precision(criterion), engine, batch_limits(config))
 
 
-def build_parts(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Parts:
-    """Build model, criterion, optimizer and data for a prepared task."""
+def build_parts(
+    config: RunConfig, registry: Registry, task: Task, engine: Engine, prepare: PrepareModel | None = None
+) -> Parts:
+    """Build model, criterion, optimizer and data for a prepared task; see `build_model` for `prepare`."""
     train_data = EpochIterator(
         task.dataset("train"),
         batch_limits(config),
@@ -124,22 +161,34 @@ def build_parts(config: RunConfig, registry: Registry, task: Task, engine: Engin
         prefetch=config.data.prefetch,
     )
     evaluator = build_evaluator(config, registry, task, engine)
-    model = build_model(config, registry, task.model_spec, engine)
+    model = build_model(config, registry, task.model_spec, engine, prepare)
+    check_model(config, model, evaluator, train_data.dataset)
     steps = total_steps(config, train_data)
     lr_scheduler = build_component(registry, config.lr_scheduler, total_steps=steps)
+    optimizer = build_component(registry, config.optimizer, parameters=trained_parameters(model))
+    warn_of_falling_rate(optimizer, lr_scheduler, steps)
     return Parts(
         task=task,
         model=model,
         criterion=evaluator.criterion,
-        optimizer=Optimizer(
-            build_component(registry, config.optimizer, parameters=ModelParameters(model)), lr_scheduler
-        ),
+        optimizer=Optimizer(optimizer, lr_scheduler),
         lr_scheduler=lr_scheduler,
         engine=engine,
         train_data=train_data,
         evaluator=evaluator,
         total_steps=steps,
     )
+
+
+def trained_parameters(model: nn.Module) -> ModelParameters:
+    """Return what the optimizer is given; there must be something."""
+    parameters = ModelParameters(model)
+    if not any(True for _ in parameters):
+        raise ConfigError(
+            "All parameters of the model are frozen, so there is nothing to train. Let callbacks.freeze.parameters, "
+            "or the callback that froze them, leave out some; `seqtrain evaluate` measures a model as it is."
+        )
+    return parameters
 
 
 def batch_limits(config: RunConfig) -> BatchLimits:

@@ -8,12 +8,22 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from seqtrain.build import build_component, build_engine, build_evaluator, build_model, build_task, cache_folder
+from seqtrain.build import (
+    build_callbacks,
+    build_component,
+    build_engine,
+    build_evaluator,
+    build_model,
+    build_task,
+    cache_folder,
+    hook_owners,
+)
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.config.schema import RunConfig
 from seqtrain.evaluation import Evaluator
+from seqtrain.host.hooks import RunHooks
 from seqtrain.host.registry import Registry
 from seqtrain.protocols import SuppliesWeights
 from seqtrain.run_folder import RunFolder
@@ -70,9 +80,12 @@ def load_run(
     store = CheckpointCatalog(folder.checkpoints)
     names = checkpoints or ["best" if store.pointer("best") else "last"]
     opened = [store.open(name) for name in names]
+    hooks = RunHooks(build_callbacks(config, registry), hook_owners(config, registry))
     models = []
     for checkpoint in opened:
-        model = build_model(config, registry, task.model_spec, engine)
+        model = build_model(
+            config, registry, task.model_spec, engine, lambda model: hooks.call("seqtrain_model_built", model=model)
+        )
         load_weights(model, weights_for_inference(checkpoint, config, registry), str(checkpoint.path))
         models.append(model.eval())
     evaluator = build_evaluator(config, registry, task, engine)

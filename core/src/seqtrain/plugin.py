@@ -22,6 +22,8 @@ from seqtrain.errors import ConfigError, DataError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import nn
+
     from seqtrain.config.schema import RunConfig
     from seqtrain.trainer import Trainer
 
@@ -64,7 +66,7 @@ class Component:
         for_tasks: the tasks it is meant for; empty means any.
         presets: "package:path/presets.yaml", named settings: `NAME: {summary, aliases, config}`.
         recipe: for tasks: "package:path/recipe.yaml", a configuration that trains well.
-        builtin_recipe: for tasks: laid over `recipe` when `task.train` is not given.
+        builtin_recipe: for tasks: laid over `recipe` when neither `task.train` nor `task.dummy` is given.
     """
 
     kind: str
@@ -92,6 +94,16 @@ def seqtrain_components() -> Iterable[Component]:  # type: ignore[empty-body]
 @hookspec
 def seqtrain_configure(config: RunConfig) -> None:
     """See the resolved configuration before anything is built; raise `ConfigError` to refuse it."""
+
+
+@hookspec
+def seqtrain_model_built(model: nn.Module) -> None:
+    """
+    The model has its initial weights and is still on the CPU; a callback may freeze parameters or replace modules.
+
+    In training the optimizer is made after this. Where a trained run is loaded, its weights are, so the same must be
+    done there; trackers are not called then.
+    """
 
 
 @hookspec
@@ -126,7 +138,12 @@ def seqtrain_metrics(step: int, metrics: Mapping[str, float]) -> None:
 
 @hookspec
 def seqtrain_checkpoint_saved(trainer: Trainer, path: Path) -> None:
-    """A checkpoint is complete on disk at `path`."""
+    """
+    A checkpoint is complete on disk at `path`.
+
+    It is written while training goes on, so `trainer` may be some steps further, depending on the disk; not so with
+    `checkpoint.asynchronous=false`.
+    """
 
 
 @hookspec

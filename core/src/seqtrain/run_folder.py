@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.checkpoint.durable import beside, describe, replace_text
@@ -45,6 +46,11 @@ class RunFolder:
     def environment(self) -> Path:
         """Versions, plugins, command line and machine of the latest start."""
         return self.path / "environment.json"
+
+    @property
+    def init_from(self) -> Path:
+        """What was taken over from the run that this one started from, if from any."""
+        return self.path / "init_from.json"
 
     @property
     def train_log(self) -> Path:
@@ -205,8 +211,15 @@ class RunFolder:
                 "cpus": os.cpu_count(),
             },
         }
+        self._write_json(self.environment, record)
+
+    def write_init_from(self, record: Mapping[str, Any]) -> None:
+        """Write init_from.json."""
+        self._write_json(self.init_from, record)
+
+    def _write_json(self, path: Path, record: Mapping[str, Any]) -> None:
         try:
-            replace_text(self.environment, json.dumps(record, indent=2) + "\n")
+            replace_text(path, json.dumps(record, indent=2) + "\n")
         except OSError as error:
             raise self._not_writable(error) from error
 

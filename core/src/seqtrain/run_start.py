@@ -87,9 +87,22 @@ def write_environment(folder: RunFolder, registry: Registry, command: Sequence[s
     folder.write_environment(command=command, plugins=plugins)
 
 
+def refuse_other_task(folder: RunFolder, started_with: RunConfig, config: RunConfig) -> None:
+    """Raise `ConfigError` if a run is to be gone on with, or used, as one of another task; nobody can want that."""
+    old, new = started_with.task.name, config.task.name
+    if old != new:
+        raise ConfigError(
+            f"{folder.path} holds a run of task.name={old}, of no use as one of task.name={new}: vocabulary and model "
+            f"are made for the first. Name another run folder. A new run of {new} can start from the weights of "
+            f"this one: `seqtrain train --task {new} --init-from {folder.path} --run-dir NEW`."
+        )
+
+
 def refuse_changes(folder: RunFolder, config: RunConfig, registry: Registry, *, accept: bool) -> None:
     """Raise `ConfigError` if the run was started with settings that make it another run."""
     started_with = resolve(registry, config_file=folder.config).config
+    if folder.has_checkpoints():
+        refuse_other_task(folder, started_with, config)
     changed = [each for each in differences(started_with, config) if not each.may_change]
     if not changed:
         return

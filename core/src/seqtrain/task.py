@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Batch
-from seqtrain.protocols import BackwardOptimizer, CountsUpdates, Criterion, Dataset, LoggingOutput, ModelSpec
+from seqtrain.protocols import BackwardOptimizer, CountsUpdates, Criterion, Dataset, LoggingOutput, ModelSpec, NamedIds
 
 
 class Task(ABC):
@@ -52,6 +52,14 @@ class Task(ABC):
     def model_spec(self) -> ModelSpec:
         """What a model must know of the data."""
 
+    def vocabularies(self) -> Mapping[str, NamedIds]:
+        """
+        Name the ids that models have rows for, so that a run can start from another one's weights; by default none.
+
+        "target": of the target or only vocabulary; "source": where there is a source; "classes": the labels.
+        """
+        return {}
+
     @abstractmethod
     def splits(self) -> Sequence[str]:
         """
@@ -63,6 +71,19 @@ class Task(ABC):
     @abstractmethod
     def dataset(self, split: str) -> Dataset:
         """Return the examples of a split that `splits` names; its files are read when it is first asked for."""
+
+    def check_model(self, model: nn.Module) -> None:  # noqa: B027 - nothing is the default
+        """
+        Refuse a model that cannot learn this task, before anything is trained; by default none.
+
+        That it takes what the batches hold, and gives what the criterion reads, is tried without this.
+
+        Args:
+            model: with its initial weights, on its device.
+
+        Raises:
+            ConfigError: it is not of the kind that is needed.
+        """
 
     def train_step(
         self,

@@ -8,29 +8,32 @@ from seqtrain.build import build_trainer
 from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
+from seqtrain.initial_weights import initial_weights
 from seqtrain.limits import has_limit
 from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run
-from seqtrain.signals import stop_on_signals
+from seqtrain.signals import stop_on_request
 from seqtrain.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
 def main(request: RunRequest, registry: Registry) -> Results:
-    """Build the parts, restore the newest checkpoint, train, and measure what came out."""
+    """Build the parts, restore the newest checkpoint if there is one, train, and measure what came out."""
     config = request.config
     with open_run(request, registry) as (folder, progress_bar):
-        trainer = build_trainer(config, registry, folder, progress_bar)
+        trainer = build_trainer(config, registry, folder, progress_bar, initial_weights(config, registry, folder))
         resumed = trainer.checkpointing.restore(trainer)
         describe_run(trainer, folder, resumed=resumed)
-        with stop_on_signals(trainer) as interruption, progress_bar.showing(trainer.progress.step, trainer.total_steps):
+        progress, stop_file = trainer.progress, config.trainer.stop_file
+        with (
+            stop_on_request(trainer, stop_file) as interruption,
+            progress_bar.showing(progress.step, trainer.total_steps),
+        ):
             trainer.run()
-        if interruption.signal is not None:
-            logger.warning(
-                "stopped after step %d: %s; the same command goes on", trainer.progress.step, trainer.stop_reason
-            )
+        if interruption.exit_code:
+            logger.warning("stopped after step %d: %s; the same command goes on", progress.step, trainer.stop_reason)
             return Results(folder.path, exit_code=interruption.exit_code)
         logger.info("done training: %s", trainer.stop_reason)
         return measure_results(trainer, config, registry, folder)
@@ -48,7 +51,15 @@ def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
         plan.num_steps,
         trainer.engine.device,
     )
-    if not trainer.evaluator.validation_splits:
+    validation = trainer.evaluator.validation_splits
+    if len(validation) > 1:
+        logger.info(
+            "Validating on %s; %s decides what is best, by its %s",
+            ", ".join(validation),
+            validation[0],
+            trainer.config.best_metric,
+        )
+    if not validation:
         logger.warning("There is no validation set: no checkpoint is best, and trainer.patience ends nothing.")
     if not has_limit(trainer.config):
         logger.warning(
@@ -64,5 +75,6 @@ def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, fol
         return Results(folder.path)
     finished = load_run(folder, registry, config, task=trainer.task)
     measures = finished.evaluator.measure(split, finished.models)
-    trainer.reporter.log_validation(trainer.progress, {split: measures})
-    return Results(folder.path, split=split, checkpoint=finished.checkpoints[0], measures=measures)
+    checkpoint = finished.checkpoints[0]
+    trainer.reporter.log_results(trainer.progress, split, measures, checkpoint=checkpoint)
+    return Results(folder.path, split=split, checkpoint=checkpoint, measures=measures)

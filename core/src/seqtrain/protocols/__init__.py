@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from seqtrain.protocols.data import Dataset, DatasetPart
+from seqtrain.protocols.data import Dataset, DatasetPart, VariesByEpoch
 from seqtrain.protocols.model import (
     CountsUpdates,
     DecodingState,
+    DescribesRows,
     IncrementalModel,
     ModelSpec,
     OffersAdaptiveSoftmax,
     OffersFeatures,
 )
 from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
-from seqtrain.protocols.text import Metric, Reader, Rows, Tokenizer
+from seqtrain.protocols.text import Metric, NamedIds, Reader, Rows, Tokenizer
 from seqtrain.protocols.training import (
     BackwardOptimizer,
     Criterion,
@@ -21,6 +22,7 @@ from seqtrain.protocols.training import (
     ModelParameters,
     Stateful,
     SuppliesWeights,
+    WantsConstantRate,
 )
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Dataset",
     "DatasetPart",
     "DecodingState",
+    "DescribesRows",
     "Exporter",
     "Imported",
     "Importer",
@@ -40,6 +43,7 @@ __all__ = [
     "Metric",
     "ModelParameters",
     "ModelSpec",
+    "NamedIds",
     "OffersAdaptiveSoftmax",
     "OffersFeatures",
     "Reader",
@@ -47,4 +51,6 @@ __all__ = [
     "Stateful",
     "SuppliesWeights",
     "Tokenizer",
+    "VariesByEpoch",
+    "WantsConstantRate",
 ]

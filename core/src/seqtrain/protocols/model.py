@@ -71,6 +71,20 @@ class OffersAdaptiveSoftmax(Protocol):
         ...
 
 
+@runtime_checkable
+class DescribesRows(Protocol):
+    """A model that says what its tables have rows for, so that it can start from a model with other tables."""
+
+    @property
+    def row_meanings(self) -> Mapping[str, str]:
+        """
+        What the first dimension of all parameters of a module counts, by the module's name.
+
+        "target" or "source": the ids of that vocabulary; "classes": labels; "positions": positions from the first on.
+        """
+        ...
+
+
 class DecodingState(Protocol):
     """A model's memory while it decodes: encoder output and key-value cache, for B sentences of W rows each."""
 

@@ -40,6 +40,14 @@ class ModelParameters:
         return iter(self._trained)
 
 
+@runtime_checkable
+class WantsConstantRate(Protocol):
+    """An optimizer that stands in for a falling learning rate, and trains worse where the scheduler lowers it too."""
+
+    wants_constant_rate: bool
+    """Whether that is so; a rate that falls then gets a warning at the start."""
+
+
 class BackwardOptimizer(Protocol):
     """What `Task.train_step` sees of the optimizer."""
 

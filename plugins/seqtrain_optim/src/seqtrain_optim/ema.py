@@ -100,5 +100,9 @@ class EMA:
 
 
 def _float_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the parameters that can be averaged, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.is_floating_point()}
+    """Return the parameters that can be averaged, by name; those that are frozen have nothing to be averaged."""
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.is_floating_point() and parameter.requires_grad
+    }

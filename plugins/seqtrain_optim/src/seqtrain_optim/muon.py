@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn, optim
 
-from seqtrain.api import ModelParameters, OffersFeatures
+from seqtrain.api import ModelParameters, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain_optim.parameter_groups import can_fuse, decay_groups
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Muon(optim.Optimizer):
     """
     One optimizer made of two.
 
-    AdamW updates what is no matrix, and, where the model can be asked for them, embeddings and the output projection.
+    AdamW updates what is no matrix, and, where the model can be asked for them, embeddings and the output layer.
 
     Source:
         Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024); the scale that matches AdamW's
@@ -68,4 +68,6 @@ def _embeddings_and_output(model: nn.Module) -> set[nn.Parameter]:
     tables: list[nn.Module] = [each for each in model.modules() if isinstance(each, (nn.Embedding, nn.EmbeddingBag))]
     if isinstance(model, OffersFeatures):
         tables.append(model.output_projection)
+    if isinstance(model, OffersAdaptiveSoftmax):
+        tables.append(model.adaptive_softmax)
     return {parameter for table in tables for parameter in table.parameters()}

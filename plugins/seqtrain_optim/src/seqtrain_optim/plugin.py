@@ -56,12 +56,14 @@ _COMPONENTS = (
      "Warm-up, then a cut whenever a measure stops getting better"),
     ("callback", "ema", "ema:EMA", "ema_config:EMAConfig",
      "Exponential moving average of the weights, used to validate"),
+    ("callback", "freeze", "freeze:Freeze", "freeze_config:FreezeConfig",
+     "Parameters that are not trained, by patterns of names"),
 )  # fmt: skip
 
 
 @hookimpl
 def seqtrain_components() -> Iterator[Component]:
-    """Offer optimizers, learning-rate schedulers and a weight average."""
+    """Offer optimizers, learning-rate schedulers and callbacks for weights."""
     for kind, name, ref, config, summary in _COMPONENTS:
         yield Component(
             kind=kind,

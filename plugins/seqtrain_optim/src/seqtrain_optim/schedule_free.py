@@ -27,6 +27,8 @@ class ScheduleFree(AdamWScheduleFree):  # type: ignore[misc]  # the package has 
         Defazio et al., "The road less scheduled" (2024), algorithm 1.
     """
 
+    wants_constant_rate = True
+
     def __init__(self, config: ScheduleFreeConfig, *, parameters: Iterable[nn.Parameter]) -> None:
         super().__init__(decay_groups(parameters, config), lr=config.lr, betas=config.betas, eps=config.eps)
 
