@@ -11,7 +11,7 @@ import ast
 import difflib
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -104,9 +104,7 @@ def records() -> Iterator[str]:
         ("kind", "is supplied with", "makes", "is named in", "contract"),
         [(f"`{kind}`", *MADE[kind], link(contract_of[kind], "contracts.md")) for kind in KINDS],
     )
-    yield "## option"
-    yield md.code(md.declaration(md.parsed(option)))
-    yield md.documented(option)
+    yield from function_section(option)
     for each in (Option, Every, Selection):
         yield from class_section(each)
 
@@ -129,6 +127,8 @@ def protocols() -> Iterator[str]:
             yield from (md.member(each) for each in md.methods(md.parsed(value)) if each.name in ("stop", "state"))
         elif inspect.isclass(value):
             yield from class_section(value)
+        elif inspect.isfunction(value):
+            yield from function_section(value)
         else:
             yield f"## {name}"
             yield from alias(name)
@@ -230,6 +230,13 @@ def class_section(cls: type) -> Iterator[str]:
         yield md.code("\n".join(md.fields(node)))
         yield "\n".join(md.attribute_texts(node))
     yield from map(md.member, md.methods(node))
+
+
+def function_section(function: Callable[..., object]) -> Iterator[str]:
+    """Yield a function: how it is called, and what it does."""
+    yield f"## {function.__name__}"
+    yield md.code(md.declaration(md.parsed(function)))
+    yield md.documented(function)
 
 
 def contract_classes() -> dict[str, type]:

@@ -27,7 +27,7 @@ from itertools import islice
 from pathlib import Path
 import numpy as np
 import torch
-from seqtrain.api import Batch, DatasetPart, ModelSpec, Task
+from seqtrain.api import Batch, DatasetPart, ModelSpec, NamedIds, Task
 
 RECORD = {"recipe": "seqtrain.testing:toy_recipe.yaml"}
 UNKNOWN, PADDING, BOS, EOS = range(4)
@@ -107,6 +107,11 @@ class Mutant(Task):
         """Sizes."""
         size = len(self._words)
         return ModelSpec(vocab_size=size, source_vocab_size=size, padding=PADDING, max_positions=64, max_source_positions=64)
+
+    def vocabularies(self):
+        """Name the words."""
+        ids = NamedIds(names=self._words, roles={"padding": PADDING, "eos": EOS})
+        return {"source": ids, "target": ids}
 
     def splits(self):
         """Name the splits."""
@@ -210,6 +215,12 @@ MUTANTS = {
     "promises shorter sentences than there are": mutant(
         "max_positions=64, max_source_positions=64", "max_positions=4, max_source_positions=4",
         "test_examples_fit_what_the_model_is_told",
+    ),
+    "names too few ids": mutant(
+        "names=self._words,", "names=self._words[4:],", "test_its_vocabularies_are_those_of_its_models"
+    ),
+    "names another id for padding": mutant(
+        '"padding": PADDING', '"padding": EOS', "test_its_vocabularies_are_those_of_its_models"
     ),
     "names validation first": mutant('["train", "valid"]', '["valid", "train"]', "test_splits_are_named_in_order"),
     "says the same of all examples": mutant("{self._name}:{index + 1}", "{self._name}", "test_an_example_can_be_found"),

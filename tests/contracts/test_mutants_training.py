@@ -72,6 +72,18 @@ class Mutant(nn.Module):
 """,
         "caught_by": {"test_no_position_sees_what_follows_it"},
     },
+    "model: describes the rows of what it has not": {
+        "contract": "ModelContract",
+        "code": MODEL
+        + """
+class Mutant(ToyModel):
+    '''Calls its table by another name.'''
+    row_meanings = {"tokens": "target"}
+    def __init__(self, config, *, spec):
+        super().__init__(ToyModelConfig(), spec=spec)
+""",
+        "caught_by": {"test_it_has_the_rows_that_it_describes"},
+    },
     "model: a parameter that is never used": {
         "contract": "ModelContract",
         "code": MODEL
@@ -470,6 +482,26 @@ class Mutant:
             "test_the_same_run_ends_the_same",
             "test_an_interrupted_run_goes_on_to_the_bit",
             "test_its_state_survives_saving_and_loading",
+            "test_what_it_does_to_the_model_is_done_to_a_loaded_one",
+        },
+    },
+    "callback: changes the model when training starts, and only then": {
+        "contract": "CallbackContract",
+        "code": """
+import torch
+from seqtrain.plugin import hookimpl
+class Mutant:
+    '''Puts something in the model's way.'''
+    def __init__(self, config):
+        pass
+    @hookimpl
+    def seqtrain_run_start(self, trainer):
+        '''Add a layer.'''
+        trainer.model.register_buffer("scale", torch.ones(1))
+""",
+        "caught_by": {
+            "test_what_it_does_to_the_model_is_done_to_a_loaded_one",
+            "test_an_interrupted_run_goes_on_to_the_bit",
         },
     },
     "tracker: changes the run": {

@@ -87,6 +87,19 @@ def test_only_the_targets_are_asked_for():
     assert count == 9
 
 
+def test_under_autocast_it_is_computed_in_float32():
+    """Torch's layer cannot mix types, and logarithms of small probabilities want the precision."""
+    model = make_model()
+    criterion = cross_entropy(CrossEntropyConfig(), spec=SPEC)
+    expected, _, _ = criterion(model, make_batch(RAGGED))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _, _ = criterion(model, make_batch(RAGGED))
+    loss.backward()
+
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
+
+
 def test_smoothing_needs_all_symbols():
     """Then the model is asked for every log-probability, and the loss is the usual one."""
     model = make_model()

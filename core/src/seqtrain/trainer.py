@@ -89,7 +89,7 @@ class Trainer:
         self.train_data, self.evaluator, self.total_steps = parts.train_data, parts.evaluator, parts.total_steps
         self.checkpointing, self.reporter, self.hooks = checkpointing, reporter, hooks
         self.progress = Progress()
-        self.guard = StepGuard(config)
+        self._guard = StepGuard(config)
         self.stop_reason: str | None = None
         self.reached_limit = False
         """The run ends because it is done, not because it was interrupted."""
@@ -106,7 +106,7 @@ class Trainer:
                 try:
                     self.run_epoch()
                 except BadStepError as error:
-                    self.guard.leave_out_step(self, error)
+                    self._guard.leave_out_step(self, error)
             self.checkpointing.save(self)
             self.checkpointing.finish(self, last=True)
             self.hooks.call("seqtrain_run_end", trainer=self)
@@ -159,7 +159,7 @@ class Trainer:
             self.optimizer.multiply_grads(1 / max(sample_size, 1))
         with record_function("clip-grads"):
             grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        self.guard.check(self, samples, losses, sample_size, grad_norm)
+        self._guard.check(self, samples, losses, sample_size, grad_norm)
         with record_function("optimizer"):
             self.optimizer.step(self.progress.step + 1)
         self.reporter.add_step(outputs, self.optimizer.lr, grad_norm)
@@ -215,7 +215,7 @@ class Trainer:
             "progress": self.progress,
             "data": self.train_data,
             "metrics": self.reporter,
-            "guard": self.guard,
+            "guard": self._guard,
             **self._stateful,
         }
 

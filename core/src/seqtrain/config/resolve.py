@@ -160,7 +160,7 @@ def _recipes(task: Choice, problems: Problems) -> list[MapNode]:
     if task.registered is None:
         return []
     component = task.registered.component
-    use_builtin = not any("train" in layer.entries for layer in task.layers)
+    use_builtin = not any({"train", "dummy"} & layer.entries.keys() for layer in task.layers)
     layers = []
     for reference in (component.recipe, component.builtin_recipe if use_builtin else None):
         if reference is None:

@@ -73,7 +73,16 @@ class Engine:
         return [(index, sample.to(self.device)) for index, sample in enumerate(micro_batches)]
 
     def reduce_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Sum gradients over the workers; a single one has nothing to add."""
+        """
+        Sum gradients over the workers; a single one has nothing to add.
+
+        A parameter that no micro-batch used has a gradient of zero afterwards, as its share of the loss does not depend
+        on it, and not none. Optimizers pass over parameters without one: moments and weight decay would stand still, or
+        not, depending on which micro-batches of a step a worker has.
+        """
+        for parameter in parameters:
+            if parameter.grad is None and parameter.requires_grad:  # what a callback has frozen is passed over
+                parameter.grad = torch.zeros_like(parameter)
 
 
 def _device(name: str) -> torch.device:

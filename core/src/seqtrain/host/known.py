@@ -53,7 +53,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
             "triangular",
             "wsd",
         ),
-        "callback": ("ema",),
+        "callback": ("ema", "freeze"),
     },
     "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"), "reader": ("lines",)},
 }

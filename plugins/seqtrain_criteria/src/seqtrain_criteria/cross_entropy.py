@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
+
 from seqtrain.api import Criterion, LoggingOutput, ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain_criteria.linear_cross_entropy import cross_entropy_sums, linear_cross_entropy_sums
 from seqtrain_criteria.target_rows import at_rows, target_rows
@@ -51,7 +53,7 @@ def _criterion(
     rows = target_rows(sample, padding)
     target = sample.target.flatten().index_select(0, rows)  # (N,)
     if isinstance(model, OffersFeatures):
-        features = at_rows(model(**sample.net_input, features_only=True), rows)  # (N, D)
+        features = at_rows(model(**sample.net_input, features_only=True), rows, sample.target)  # (N, D)
         loss, nll_loss = linear_cross_entropy_sums(
             features,
             model.output_projection,
@@ -61,11 +63,13 @@ def _criterion(
             chunk_rows=config.chunk_rows,
         )
     elif isinstance(model, OffersAdaptiveSoftmax) and not smoothing:
-        features = at_rows(model(**sample.net_input, features_only=True), rows)  # (N, D)
+        features = at_rows(model(**sample.net_input, features_only=True), rows, sample.target)  # (N, D)
         # The rare symbols' probabilities are formed only where one of them is the target. They sum to 1: no z-loss.
-        loss = nll_loss = -model.adaptive_softmax(features, target).output.sum()
+        with torch.autocast(features.device.type, enabled=False):  # torch's layer cannot mix types
+            wide = features.to(torch.promote_types(features.dtype, torch.float32))
+            loss = nll_loss = -model.adaptive_softmax(wide, target).output.sum()
     else:
-        logits = at_rows(model(**sample.net_input), rows)  # (N, V) or (B, C)
+        logits = at_rows(model(**sample.net_input), rows, sample.target)  # (N, V) or (B, C)
         loss, nll_loss = cross_entropy_sums(logits, target, smoothing=smoothing, z_loss=config.z_loss)
     count = sample.num_targets
     return loss, count, {"loss": loss.detach(), "nll_loss": nll_loss.detach(), "num_targets": count}

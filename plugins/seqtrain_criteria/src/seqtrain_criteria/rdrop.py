@@ -45,10 +45,12 @@ class RDrop:
         rows = target_rows(sample, self.padding)
         target = sample.target.flatten().index_select(0, rows)  # (N,)
         if isinstance(model, OffersFeatures):
-            features = [at_rows(model(**sample.net_input, features_only=True), rows) for _ in range(2)]  # (N, D)
+            features = [
+                at_rows(model(**sample.net_input, features_only=True), rows, sample.target) for _ in range(2)
+            ]  # (N, D)
             sums = self._sum_chunks(features, model.output_projection, target)
         else:
-            logits = [at_rows(model(**sample.net_input), rows) for _ in range(2)]  # (N, V)
+            logits = [at_rows(model(**sample.net_input), rows, sample.target) for _ in range(2)]  # (N, V)
             sums = self._sums(logits[0], logits[1], target)
         cross_entropy, nll_loss, kl_loss = sums.unbind()
         loss = cross_entropy + self.config.alpha / 2 * kl_loss

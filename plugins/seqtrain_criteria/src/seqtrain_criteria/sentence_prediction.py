@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
 
 from seqtrain.api import ConfigError, LoggingOutput, ModelSpec
 from seqtrain_criteria.linear_cross_entropy import row_losses, to_log_probs
+from seqtrain_criteria.target_rows import refuse_other_shape
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,7 +59,9 @@ class SentencePrediction:
         """Run the model and sum its loss."""
         logits, target = model(**sample.net_input), sample.target  # (B, C)
         if not target.is_floating_point():
+            refuse_other_shape(logits, target)
             return _classify(logits, target, self._smoothing, self._weights.to(target.device))
+        refuse_other_shape(logits, target if target.dim() == 1 else target[:, 0])
         if target.dim() == 1:
             loss = mse_loss(logits.squeeze(-1).float(), target.float(), reduction="sum")
             return loss, len(target), {"loss": loss.detach(), "num_targets": len(target)}
@@ -94,7 +97,14 @@ class SentenceRanking:
 
     def __call__(self, model: nn.Module, sample: Batch, /) -> Totals:
         """Run the model on all candidates and sum the loss."""
-        scores = model(**sample.net_input).reshape(len(sample.target), -1)  # (B, K)
+        if sample.target.is_floating_point():
+            raise ConfigError(
+                "criterion.name=sentence_ranking is for examples of which one candidate is right, and the task gives "
+                "each several labels or a number; set criterion.name=sentence_prediction"
+            )
+        scores = model(**sample.net_input)  # (B * K, 1) or (B, K)
+        refuse_other_shape(scores, scores[:, 0] if scores.dim() == 2 else sample.target)
+        scores = scores.reshape(len(sample.target), -1)  # (B, K)
         return _classify(scores, sample.target, 0.0, scores.new_ones(scores.size(1)))
 
 

@@ -108,10 +108,32 @@ class TransformerLMConfig(LayerConfig):
     activation: str = _activation("gelu")
     positions: str = _positions("learned")
     tie_embeddings: bool = option(True, help="one table for input and output, instead of two")
+    adaptive_softmax: tuple[int, ...] | None = option(
+        None,
+        help="split the vocabulary after so many of its first entries, and spend less on the later ones; null: do not",
+        unit="tokens",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _refuse_more_learned_positions(self)
+        if self.adaptive_softmax is not None:
+            self._check_adaptive_softmax(list(self.adaptive_softmax))
+
+    def _check_adaptive_softmax(self, cutoffs: list[int]) -> None:
+        if not cutoffs or cutoffs != sorted(set(cutoffs)) or cutoffs[0] < 1:
+            raise ConfigError(
+                f"adaptive_softmax={cutoffs} does not rise from above 0. Write it like [10000, 20000, 200000]."
+            )
+        if self.embed_dim < 4 ** len(cutoffs):
+            raise ConfigError(
+                f"adaptive_softmax={cutoffs} makes vectors {4 ** len(cutoffs)} times smaller for the last entries, but "
+                f"embed_dim={self.embed_dim}. Make it larger, or split less often."
+            )
+        if self.tie_embeddings:
+            raise ConfigError(
+                "adaptive_softmax has no table to share with the input. Set tie_embeddings=false with it."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ def seqtrain_components() -> Iterator[Component]:
     yield Component(
         kind="model",
         name="transformer_lm",
-        ref="seqtrain_transformer.transformer_lm:TransformerLM",
+        ref="seqtrain_transformer.transformer_lm:transformer_lm",
         config="seqtrain_transformer.config:TransformerLMConfig",
         summary="Transformer that continues text, like GPT",
         for_tasks=("lm",),

@@ -18,6 +18,7 @@ from seqtrain_transformer.decoding_state import TransformerState
 from seqtrain_transformer.embedding import Embedding
 from seqtrain_transformer.layout import Layout
 from seqtrain_transformer.norm import make_norm
+from seqtrain_transformer.positions import LearnedPositions
 from seqtrain_transformer.rotation import rotation
 
 
@@ -58,6 +59,13 @@ class Stack(nn.Module):
                 x = layer(x, layout, *read)
         out: Tensor = self.final_norm(x)
         return out
+
+    def row_meanings(self, name: str, vocabulary: str) -> dict[str, str]:
+        """Return what `DescribesRows` wants to know, of a stack of this name that reads a vocabulary."""
+        meanings = {f"{name}.embedding.tokens": vocabulary}
+        if isinstance(self.embedding.positions, LearnedPositions):
+            meanings[f"{name}.embedding.positions"] = "positions"
+        return meanings
 
     def step(self, tokens: Tensor, state: TransformerState) -> Tensor:
         """Return features (R, T, D) of tokens (R, T) that go on from those in the state; they are added to it."""

@@ -64,6 +64,15 @@ class Transformer(nn.Module):
         """
         return self.output
 
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {
+            **self.encoder.row_meanings("encoder", "source"),
+            **self.decoder.row_meanings("decoder", "target"),
+            "output": "target",
+        }
+
     def forward(self, source_tokens: Tensor, prev_output_tokens: Tensor, features_only: bool = False) -> Tensor:
         """
         Predict each target token from the source and the target tokens before it.

@@ -59,6 +59,12 @@ class TransformerClassifier(nn.Module):
         assert head is not None
         return head
 
+    @property
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        head = {"classification_head.output": "classes"} if self.lm_head is None else {"lm_head.output": "target"}
+        return {**self.encoder.row_meanings("encoder", "target"), **head}
+
     def forward(self, tokens: Tensor, documents: Tensor | None = None, features_only: bool = False) -> Tensor:
         """
         Label each text, or guess each token.

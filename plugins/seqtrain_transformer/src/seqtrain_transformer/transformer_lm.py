@@ -7,12 +7,13 @@ right.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from seqtrain.api import ModelSpec
+from seqtrain.api import ConfigError, ModelSpec
 from seqtrain_transformer.config import TransformerLMConfig
 from seqtrain_transformer.decoding_state import TransformerState
 from seqtrain_transformer.embedding import make_embedding, token_table
@@ -22,9 +23,15 @@ from seqtrain_transformer.layout import left_to_right
 from seqtrain_transformer.stack import Stack
 
 
-class TransformerLM(nn.Module):
+def transformer_lm(config: TransformerLMConfig, *, spec: ModelSpec) -> CausalTransformer:
+    """Make the language model, with or without an adaptive softmax."""
+    kind = TransformerLM if config.adaptive_softmax is None else AdaptiveTransformerLM
+    return kind(config, spec=spec)
+
+
+class CausalTransformer(nn.Module):
     """
-    Predicts each token from those before it.
+    Predicts each token from those before it; what turns features into logits is a matter of the two kinds.
 
     Args:
         config: sizes and options.
@@ -44,16 +51,15 @@ class TransformerLM(nn.Module):
         self.decoder = Stack(config, embedding, (EncoderLayer(config) for _ in range(config.layers)))
         initialise_linear(self.decoder)
         shrink_residual_outputs(self.decoder, 2 * config.layers)
-        self.output = nn.Linear(config.embed_dim, spec.vocab_size, bias=False)
-        if config.tie_embeddings:
-            self.output.weight = table.weight
-        else:
-            nn.init.normal_(self.output.weight, std=STD)
+
+    @abstractmethod
+    def _logits(self, features: Tensor) -> Tensor:
+        """Return logits (R, T, V) of features (R, T, D)."""
 
     @property
-    def output_projection(self) -> nn.Linear:
-        """The layer that turns features into logits."""
-        return self.output
+    def row_meanings(self) -> dict[str, str]:
+        """What tables have rows for; see `DescribesRows`."""
+        return {**self.decoder.row_meanings("decoder", "target"), "output": "target"}
 
     def forward(self, tokens: Tensor, documents: Tensor | None = None, features_only: bool = False) -> Tensor:
         """
@@ -62,7 +68,7 @@ class TransformerLM(nn.Module):
         Args:
             tokens: (B, T) int64.
             documents: (B, T) int64, which document a token is of: none reads another's. None: a row is one document.
-            features_only: leave out the output projection.
+            features_only: leave out the output layer.
 
         Returns:
             (B, T, V) logits, or (B, T, D) features.
@@ -71,7 +77,7 @@ class TransformerLM(nn.Module):
             DataError: T is beyond the longest sequence, and the config does not ask for more.
         """
         features: Tensor = self.decoder(tokens, left_to_right(documents))
-        return features if features_only else self.output_projection(features)
+        return features if features_only else self._logits(features)
 
     @torch.no_grad()
     def start_decoding(self, net_input: Mapping[str, Tensor], *, beam: int) -> TransformerState:
@@ -98,5 +104,57 @@ class TransformerLM(nn.Module):
     @torch.no_grad()
     def decode_step(self, tokens: Tensor, state: TransformerState) -> Tensor:
         """Append tokens (B*W, T) int64 to the state and return the logits after each, (B*W, T, V)."""
-        logits: Tensor = self.output_projection(self.decoder.step(tokens, state))
+        return self._logits(self.decoder.step(tokens, state))
+
+
+class TransformerLM(CausalTransformer):
+    """With a softmax over the whole vocabulary."""
+
+    def __init__(self, config: TransformerLMConfig, *, spec: ModelSpec) -> None:
+        super().__init__(config, spec=spec)
+        self.output = nn.Linear(config.embed_dim, spec.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.output.weight = self.decoder.embedding.tokens.weight
+        else:
+            nn.init.normal_(self.output.weight, std=STD)
+
+    @property
+    def output_projection(self) -> nn.Linear:
+        """The layer that turns features into logits."""
+        return self.output
+
+    def _logits(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.output_projection(features)
         return logits
+
+
+class AdaptiveTransformerLM(CausalTransformer):
+    """
+    With an adaptive softmax: frequent tokens first, and groups of rarer ones, each behind an entry for the group.
+
+    Raises:
+        ConfigError: the vocabulary is not so large.
+
+    Source:
+        Grave et al. 2016, arXiv:1609.04309.
+    """
+
+    def __init__(self, config: TransformerLMConfig, *, spec: ModelSpec) -> None:
+        super().__init__(config, spec=spec)
+        cutoffs = list(config.adaptive_softmax or ())
+        if cutoffs[-1] >= spec.vocab_size:
+            raise ConfigError(
+                f"model.adaptive_softmax={cutoffs} splits after {cutoffs[-1]:,} entries, but the vocabulary has "
+                f"{spec.vocab_size:,}. Leave out what is not below that."
+            )
+        self.output = nn.AdaptiveLogSoftmaxWithLoss(config.embed_dim, spec.vocab_size, cutoffs)
+        initialise_linear(self.output)
+
+    @property
+    def adaptive_softmax(self) -> nn.AdaptiveLogSoftmaxWithLoss:
+        """The layer that turns features into log-probabilities."""
+        return self.output
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Return log-probabilities, which are logits too."""
+        return self.adaptive_softmax.log_prob(features.flatten(0, 1)).view(*features.shape[:2], -1)
