@@ -206,7 +206,7 @@ def test_an_encoder_goes_to_a_translation_model(workshop):
     task |= {"source_lang": "en", "target_lang": "de", "shared_vocabulary": "false", "max_length": 12}
     model = {key: value for key, value in MODEL.items() if key not in ("name", "layers")}
     model |= {"encoder_layers": 1, "decoder_layers": 1, "share_embeddings": "decoder"}
-    model |= {"positions": "learned", "pre_norm": "true"}
+    model |= {"name": "transformer/tiny", "positions": "learned", "pre_norm": "true"}
     given = arguments(task, model, workshop.folder / "cache")
     outcome = workshop.cli(
         "train", "--task", "translation", *given, "--run-dir", workshop.run, "--init-from", workshop.pretrained
