@@ -5,11 +5,12 @@ The same model, batches, loss and optimizer as a run's, without anything that se
 
     python tests/benchmarks/bare_loop.py RUN STEPS       RUN: a run folder, for its config.yaml and its task/
 
-Prints target tokens per second over the steps after the tenth.
+Prints milliseconds per step after the tenth, as JSON: on the wall, and of the processor.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,13 +21,27 @@ from seqtrain.build import build_component, build_task, cache_folder
 from seqtrain.config.resolve import resolve
 from seqtrain.data.plan import BatchLimits, plan_epoch
 from seqtrain.host.discovery import discover
+from seqtrain.protocols import ModelParameters
 from seqtrain.run_folder import RunFolder
 
-WARM_UP = 10  # steps before the clock starts
+WARM_UP = 10  # steps before the clocks start
 
 
-def main(run: Path, steps: int) -> float:
-    """Train from scratch for some steps, with the settings of a run; return target tokens per second."""
+class StepClock:
+    """Time since `start`, by the clock on the wall and by that of the processor, which counts all threads."""
+
+    def start(self) -> None:
+        """Start both clocks."""
+        self._started = time.perf_counter(), time.process_time()
+
+    def per_step(self, steps: int) -> str:
+        """Return the milliseconds of a step, as JSON."""
+        wall, cpu = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+        return json.dumps({"wall": 1e3 * wall / steps, "cpu": 1e3 * cpu / steps})
+
+
+def main(run: Path, steps: int) -> str:
+    """Train from scratch for some steps, with the settings of a run; return what a step took."""
     folder, registry = RunFolder(run), discover()
     config = resolve(registry, config_file=folder.config).config
     task = build_task(config, registry)
@@ -37,15 +52,15 @@ def main(run: Path, steps: int) -> float:
     torch.manual_seed(config.trainer.seed)
     model = build_component(registry, config.model, spec=task.model_spec)
     criterion = build_component(registry, config.criterion, spec=task.model_spec)
-    optimizer = build_component(registry, config.optimizer, parameters=model.parameters())
+    optimizer = build_component(registry, config.optimizer, parameters=ModelParameters(model))
     factor = build_component(registry, config.lr_scheduler, total_steps=steps)
     base_lr = optimizer.param_groups[0]["lr"]
 
     model.train()
-    tokens, started = 0, 0.0
+    clock = StepClock()
     for step in range(1, steps + 1):
         if step == WARM_UP + 1:
-            tokens, started = 0, time.perf_counter()
+            clock.start()
         sample = data.collate(plan.examples((step - 1) % plan.num_micro_batches))
         optimizer.zero_grad()
         loss, sample_size, _ = criterion(model, sample)
@@ -54,9 +69,8 @@ def main(run: Path, steps: int) -> float:
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.trainer.clip_norm)
         optimizer.param_groups[0]["lr"] = base_lr * factor(step)
         optimizer.step()
-        tokens += sample_size
-    return tokens / (time.perf_counter() - started)
+    return clock.per_step(steps - WARM_UP)
 
 
 if __name__ == "__main__":
-    print(f"{main(Path(sys.argv[1]), int(sys.argv[2])):.1f}")
+    print(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,12 +1,14 @@
 """
-`seqtrain train` against the bare loop, in alternating runs, each in a process of its own.
+`seqtrain train` against the bare loop, in alternating runs, each in a process of its own; whatever the task.
 
     python tests/benchmarks/training_speed.py CONFIG.yaml [KEY=VALUE ...] [--steps N] [--rounds N]
 
-Prints target tokens per second of each run, and the median of the ratios seqtrain / bare. Both count the steps after
-the tenth; seqtrain's include its logging, and nothing is validated or saved within them.
+Prints milliseconds per step of each run, by the clock on the wall and by the processor's, and the medians of the
+ratios seqtrain / bare: of time, so that seqtrain is the faster one below 1. Both count the steps after the tenth, in
+which seqtrain logs and does whatever else it does for every step, but neither validates nor saves.
 
-A third figure is the bare loop with glibc's allocator told to keep freed memory, as seqtrain does at its start.
+The processor's time is that of all threads, and bears other work on the machine better. A third pair of figures is
+the bare loop with glibc's allocator told to keep freed memory, as seqtrain does at its start.
 """
 
 from __future__ import annotations
@@ -20,33 +22,29 @@ import sys
 import tempfile
 from pathlib import Path
 
-BARE_LOOP = Path(__file__).with_name("bare_loop.py")
+HERE = Path(__file__).parent
 KEEP_FREED_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_TOP_PAD_": str(64 << 20)}
-WARM_UP = 10
+CLOCKS = ("wall", "cpu")
+LOOPS = ("seqtrain", "bare", "bare, memory kept")
 
 
-def seqtrain_speed(config: str, overrides: list[str], run: Path, steps: int) -> float:
-    """Train in a new run folder; return target tokens per second over the steps after the warm-up."""
-    settings = [
-        f"trainer.max_steps={steps}", "trainer.max_epochs=null", "trainer.validate={epochs: 1000000}", "checkpoint.save={epochs: 1000000}",
-        f"logging.every.steps={WARM_UP}", "trackers={}", "task.score_validation=false", "task.test=null",
-    ]  # fmt: skip
-    subprocess.run(
-        [sys.executable, "-m", "seqtrain", "train", config, "--run-dir", str(run), *overrides, *settings],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    rates = [line["train/tokens_per_s"] for line in lines if line["split"] == "train" and line["step"] > WARM_UP]
-    return statistics.harmonic_mean(rates)
-
-
-def bare_speed(run: Path, steps: int, environ: dict[str, str]) -> float:
-    """Run the bare loop with the run's settings; return its target tokens per second."""
+def run(script: str, *arguments: str, **environ: str) -> dict[str, float]:
+    """Run a loop in a process of its own; return milliseconds per step by each clock."""
     done = subprocess.run(
-        [sys.executable, str(BARE_LOOP), str(run), str(steps)],
-        check=True, capture_output=True, text=True, env={**os.environ, **environ},
+        [sys.executable, str(HERE / script), *arguments],
+        check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **environ},
     )  # fmt: skip
-    return float(done.stdout)
+    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return times
+
+
+def run_all(config: str, overrides: list[str], folder: Path, steps: int) -> dict[str, dict[str, float]]:
+    """Run the three loops once; the run folder of the first tells the others what to train."""
+    return {
+        "seqtrain": run("timed_train.py", str(steps), config, "--run-dir", str(folder), *overrides),
+        "bare": run("bare_loop.py", str(folder), str(steps)),
+        "bare, memory kept": run("bare_loop.py", str(folder), str(steps), **KEEP_FREED_MEMORY),
+    }
 
 
 def main() -> None:
@@ -57,18 +55,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    ratios, kept = [], []
-    print("seqtrain   bare   bare, memory kept   seqtrain/bare   seqtrain/bare, memory kept")
+    rounds = []
+    print("ms per step".ljust(14), *(f"{loop}, {clock}".rjust(25) for loop in LOOPS for clock in CLOCKS))
     with tempfile.TemporaryDirectory() as folder:
         for number in range(arguments.rounds):
-            run = Path(folder) / f"run-{number}"
-            ours = seqtrain_speed(arguments.config, arguments.overrides, run, arguments.steps)
-            bare = bare_speed(run, arguments.steps, {})
-            bare_kept = bare_speed(run, arguments.steps, KEEP_FREED_MEMORY)
-            ratios.append(ours / bare)
-            kept.append(ours / bare_kept)
-            print(f"{ours:8.0f}{bare:7.0f}{bare_kept:20.0f}{ratios[-1]:16.3f}{kept[-1]:29.3f}")
-    print(f"median {statistics.median(ratios):44.3f}{statistics.median(kept):29.3f}")
+            found = run_all(arguments.config, arguments.overrides, Path(folder) / f"run-{number}", arguments.steps)
+            rounds.append(found)
+            cells = (f"{found[loop][clock]:25.2f}" for loop in LOOPS for clock in CLOCKS)
+            print(f"round {number + 1}".ljust(14), *cells, flush=True)
+    for loop in LOOPS[1:]:
+        for clock in CLOCKS:
+            ratios = [found["seqtrain"][clock] / found[loop][clock] for found in rounds]
+            each = "  ".join(f"{ratio:.3f}" for ratio in ratios)
+            print(f"seqtrain / {loop}, {clock}: median {statistics.median(ratios):.3f} of {each}")
 
 
 if __name__ == "__main__":
