@@ -48,7 +48,7 @@ def measure(folder: Path, layers: int, width: int, *, asynchronous: bool) -> tup
         "task.dummy.examples=2000", "task.dummy.length=256", "task.tokens_per_sample=256", "task.dummy.vocab_size=8000",
         f"model.layers={layers}", f"model.embed_dim={width}", f"model.ffn_dim={4 * width}", "model.attention_heads=8",
         "data.max_tokens=2048", f"trainer.max_steps={STEPS}", "trainer.validate={epochs: 1000}", "logging.every={steps: 1}",
-        f"checkpoint.save={{steps: {EVERY}}}", "checkpoint.keep_last=1", f"checkpoint.asynchronous={asynchronous}",
+        f"checkpoint.save={{steps: {EVERY}}}", "checkpoint.keep_last=1", f"checkpoint.asynchronous={str(asynchronous).lower()}",
         "trackers.tensorboard=null", f"data.cache_dir={folder / 'cache'}",
     ]  # fmt: skip
     registry = discover()
