@@ -128,15 +128,15 @@ def test_accepted_changes_go_on_and_are_told(copied):
 
 
 def test_a_changed_model_is_refused_by_its_checkpoint_even_if_accepted(copied):
-    """The weights do not fit; what was saved stays."""
-    before = copied.weights(6)
+    """The weights do not fit; what was saved stays, and the settings it was made with."""
+    before = copied.weights(6), (copied.run / "config.yaml").read_text()
 
     outcome = copied.train("--accept-changes", **AS_FINISHED, model__ffn_dim=64, trainer__max_steps=9)
 
     assert outcome.code == 5
     assert "it is a checkpoint of another model" in outcome.err.lower()
     assert "Traceback" not in outcome.err
-    assert copied.weights(6) == before
+    assert (copied.weights(6), (copied.run / "config.yaml").read_text()) == before
 
 
 def test_a_start_that_failed_does_not_stand_in_the_way(workshop):

@@ -47,7 +47,7 @@ class RunRequest:
 @contextmanager
 def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolder, ProgressBar]]:
     """
-    Hold a run folder for this process, with its configuration written, and log into it.
+    Hold a run folder for this process, a new one with its configuration written, and log into it.
 
     Returns:
         The folder, and the progress bar that shares the terminal with the log.
@@ -72,7 +72,8 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
             logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)
         if folder.exists_run():
             refuse_changes(folder, request.config, registry, accept=request.accept_changes)
-        folder.write_config(to_yaml(request.config))
+        if not folder.has_checkpoints():
+            folder.write_config(to_yaml(request.config))
         write_environment(folder, registry, request.command)
         yield folder, progress_bar
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from seqtrain.build import build_trainer
+from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
@@ -25,6 +26,8 @@ def main(request: RunRequest, registry: Registry) -> Results:
     with open_run(request, registry) as (folder, progress_bar):
         trainer = build_trainer(config, registry, folder, progress_bar, initial_weights(config, registry, folder))
         resumed = trainer.checkpointing.restore(trainer)
+        if resumed:
+            folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
         describe_run(trainer, folder, resumed=resumed)
         progress, stop_file = trainer.progress, config.trainer.stop_file
         with (
