@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seqtrain.config.option import Selection
+from seqtrain.config.resolve import resolve
 from seqtrain.errors import ConfigError
+from seqtrain.host.discovery import discover
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_translation.config import TranslationConfig
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "seqtrain_translation" / "examples").glob("*.yaml"))
 
 
 def config(**fields: Any) -> TranslationConfig:
@@ -79,3 +84,11 @@ def test_settings_that_make_no_sense_are_refused_by_name(fields: dict[str, Any],
     """The error names the key, what was found, and what to write instead."""
     with pytest.raises(ConfigError, match=message):
         config(**fields)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_configurations(example: Path) -> None:
+    """Every setting that they make exists, and fits the others."""
+    config = resolve(discover(), config_file=example, overrides=["task.train=a", "task.valid=b", "task.test=c"]).config
+
+    assert "translation" == config.task.name
