@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from torch import nn
 
 from seqtrain.checkpoint.store import CheckpointStore
+from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
@@ -92,7 +93,8 @@ def build_trainer(
         higher_is_better=is_higher_better(config, task),
     )
     reporter = Reporter(config.logging.every, folder.metrics, hooks, progress_bar)
-    stateful = {name: part for name, part in watching.items() if isinstance(part, Stateful)}
+    stateful: dict[str, Stateful] = {PART: TaskFiles(folder.task)}
+    stateful |= {name: part for name, part in watching.items() if isinstance(part, Stateful)}
     return Trainer(config.trainer, parts, checkpointing, reporter, hooks, stateful)
 
 

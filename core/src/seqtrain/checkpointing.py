@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.store import NotWrittenError
+from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.progress import Progress
@@ -114,13 +115,7 @@ class Checkpointing:
         for attempt in range(self._config.retries + 1):
             try:
                 path = self._store.save(step, epoch, state, measures)
-                self._store.retain(
-                    keep_last=self._config.keep_last,
-                    keep_best=self._config.keep_best,
-                    metric=self._metric,
-                    higher_is_better=self._higher_is_better,
-                    keep_every=self._config.keep_every,
-                )
+                self._retain()
             except NotWrittenError as error:
                 if attempt == self._config.retries:
                     raise
@@ -130,6 +125,16 @@ class Checkpointing:
             else:
                 return path
         raise AssertionError("the last attempt returns or raises")
+
+    def _retain(self) -> None:
+        """Point at the best checkpoint and delete what need not stay."""
+        self._store.retain(
+            keep_last=self._config.keep_last,
+            keep_best=self._config.keep_best,
+            metric=self._metric,
+            higher_is_better=self._higher_is_better,
+            keep_every=self._config.keep_every,
+        )
 
     def restore(self, trainer: Trainer) -> bool:
         """
@@ -144,23 +149,25 @@ class Checkpointing:
             return False
         newer = [name for name in trainer.state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
         state = {name: checkpoint.load(name) for name in trainer.state if name not in newer}
-        check_match(
-            {name: tensor.shape for name, tensor in trainer.model.state_dict().items()},
-            {name: tensor.shape for name, tensor in state["model"].items()},
-            str(checkpoint.path),
-        )
+        anew = [name for name in newer if name != TASK_FILES]  # of which there is nothing to start with
         try:
+            check_match(
+                {name: tensor.shape for name, tensor in trainer.model.state_dict().items()},
+                {name: tensor.shape for name, tensor in state["model"].items()},
+                str(checkpoint.path),
+            )
             trainer.load_state(state)
         except SeqtrainError:
             raise
-        except (KeyError, ValueError, RuntimeError) as error:
+        except Exception as error:
             raise CheckpointError(
                 f"{checkpoint.path} does not fit this run: {error}. Start again with the config.yaml beside it, "
                 "or in another --run-dir."
             ) from error
+        self._retain()  # if the run was killed right after this one was saved, that has not been done yet
         self._newest_step = trainer.progress.step
         progress = trainer.progress
-        if newer:
-            logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(newer))
+        if anew:
+            logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(anew))
         logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, progress.epoch, progress.step)
         return True

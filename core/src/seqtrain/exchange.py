@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqtrain.build import build_component, build_engine, build_model, build_task, cache_folder
 from seqtrain.checkpoint.durable import finished_as
 from seqtrain.checkpoint.store import CheckpointStore
+from seqtrain.checkpoint.task_files import TaskFiles
 from seqtrain.config.dump import escaped, to_yaml
 from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_plain
@@ -80,7 +81,7 @@ def import_run(
         model = _build_imported(imported, config, registry, folder, component)
         folder.write_config(to_yaml(config))
         write_environment(folder, registry, command)
-        CheckpointStore(folder.checkpoints).save_imported(model.state_dict())
+        CheckpointStore(folder.checkpoints).save_imported(model.state_dict(), TaskFiles(folder.task))
     return finished
 
 

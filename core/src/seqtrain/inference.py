@@ -21,6 +21,7 @@ from seqtrain.build import (
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.task_files import check_task_files
 from seqtrain.config.schema import RunConfig
 from seqtrain.evaluation import Evaluator
 from seqtrain.host.hooks import RunHooks
@@ -80,6 +81,8 @@ def load_run(
     store = CheckpointCatalog(folder.checkpoints)
     names = checkpoints or ["best" if store.pointer("best") else "last"]
     opened = [store.open(name) for name in names]
+    for checkpoint in opened:
+        check_task_files(checkpoint, folder.task)
     hooks = RunHooks(build_callbacks(config, registry), hook_owners(config, registry))
     models = []
     for checkpoint in opened:

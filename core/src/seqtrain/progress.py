@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ class Progress:
         epoch: the current epoch, from 1.
         cursor: micro-batches of this epoch that were used, over all workers.
         epoch_ended: the step just counted was the epoch's last.
+        plan: hash of the order that `cursor` counts in; empty before an epoch's first step.
         train_seconds: wall time spent, restarts included.
         left_out: steps that are counted but not made, as their numbers went wrong; see `trainer.on_bad_step`.
     """
@@ -25,6 +27,7 @@ class Progress:
     epoch: int = 1
     cursor: int = 0
     epoch_ended: bool = False
+    plan: str = ""
     train_seconds: float = 0.0
     left_out: list[int] = field(default_factory=list)
     _counted_until: float = field(default_factory=time.monotonic, repr=False, compare=False)
@@ -41,15 +44,35 @@ class Progress:
     def start_next_epoch(self) -> None:
         """Stand at the beginning of the next epoch."""
         self.epoch += 1
+        self.start_epoch_anew()
+
+    def start_epoch_anew(self) -> None:
+        """Stand at the beginning of the present epoch."""
         self.cursor = 0
         self.epoch_ended = False
+        self.plan = ""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters as plain numbers."""
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over saved counters."""
+        """
+        Take over saved counters.
+
+        Raises:
+            ValueError: one is no counter of a run.
+        """
+        counters = self.state_dict()
         for name, value in state.items():
+            if name not in counters or type(value) is not type(counters[name]) or not _can_be_counted(value):
+                raise ValueError(f"its progress says {name}={str(value)[:40]}")
             setattr(self, name, value)
         self._counted_until = time.monotonic()
+
+
+def _can_be_counted(value: Any) -> bool:
+    """Say whether numbers are such as counting gives."""
+    if isinstance(value, list):
+        return all(type(each) is int and each > 0 for each in value)
+    return isinstance(value, str) or 0 <= value < math.inf

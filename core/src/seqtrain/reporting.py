@@ -15,6 +15,8 @@ from torch import Tensor
 
 from seqtrain.batch import Batch
 from seqtrain.cadence import Every
+from seqtrain.checkpoint.durable import beside
+from seqtrain.data.plan import EpochPlan
 from seqtrain.host.hooks import RunHooks
 from seqtrain.metrics import Sums
 from seqtrain.progress import Progress
@@ -62,6 +64,11 @@ class Reporter:
         self._gradient.add({"grad_norm": grad_norm}, 1)
         self._progress_bar.advance()
 
+    def log_plan(self, progress: Progress, plan: EpochPlan) -> None:
+        """Write what the epoch is made of; wherever in it a run goes on, its hash is the same."""
+        said = (progress.epoch, progress.step, plan.num_micro_batches, plan.num_steps, plan.digest)
+        logger.info("epoch %d  step %d  %d batches in %d steps, plan %s", *said)
+
     def log_training(self, progress: Progress) -> None:
         """Write the training measures of the interval and of the epoch, where due."""
         if self._every.due(progress):
@@ -71,7 +78,7 @@ class Reporter:
             self._gradient.reset()
             self._rate = _Rate()
         if progress.epoch_ended:
-            self._write("epoch", {"epoch": _measures(self._epoch)}, progress)
+            self._write("epoch", {"epoch": _measures(self._epoch)}, progress, {"plan": progress.plan})
             self._epoch.reset()
 
     def log_validation(self, progress: Progress, measures: Mapping[str, Mapping[str, float]]) -> None:
@@ -107,7 +114,7 @@ class Reporter:
         kept = [line for line in lines if is_wanted(_parsed(line))]
         if len(kept) == len(lines):
             return
-        new = self._file.with_suffix(".new")
+        new = beside(self._file, "tmp")
         new.write_bytes(b"".join(kept))
         new.replace(self._file)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.checkpoint.catalog import IMPORTED
-from seqtrain.checkpoint.durable import beside, describe, replace_text
+from seqtrain.checkpoint.durable import beside, describe, remove, replace_text
 from seqtrain.errors import CheckpointError, UsageError
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
@@ -44,7 +44,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, plugins, command line and machine of the latest start."""
+        """Versions, plugins, command line, machine and data of the latest start."""
         return self.path / "environment.json"
 
     @property
@@ -151,6 +151,12 @@ class RunFolder:
             finally:
                 file.truncate(0)
 
+    def clear_leftovers(self) -> None:
+        """Delete what a killed process left half-written, here or as the task's; for the process with the lock."""
+        for folder in (self.path, self.task):
+            for hidden in folder.glob(".*.tmp-*"):
+                remove(hidden)
+
     def set_aside(self) -> Path:
         """
         Rename the folder to RUN.old-N, the first N that is free, so that a fresh run loses nothing; return that path.
@@ -212,6 +218,11 @@ class RunFolder:
             },
         }
         self._write_json(self.environment, record)
+
+    def add_to_environment(self, **entries: Any) -> None:
+        """Add what was found out since to environment.json."""
+        record = json.loads(self.environment.read_text(encoding="utf-8"))
+        self._write_json(self.environment, {**record, **entries})
 
     def write_init_from(self, record: Mapping[str, Any]) -> None:
         """Write init_from.json."""

@@ -68,6 +68,7 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
     with folder.lock():
         logged = request.config.logging
         progress_bar = start_logging(logged.level, logged.progress, folder.train_log)
+        folder.clear_leftovers()
         if aside is not None:
             logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)
         if folder.exists_run():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -137,6 +138,15 @@ class Task(ABC):
             models: one model, or several that decide together.
         """
         return {}
+
+    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
+        """
+        Say what became of the lines of each file of a split, for environment.json; by default nothing.
+
+        Asked for once the split's dataset is there. A file is an object that JSON can hold, such as
+        `{"file": ..., "lines": 96, "kept": 94, "skipped": 2}`.
+        """
+        return []
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Say how measures were taken, by name, such as a BLEU signature; by default nothing."""

@@ -15,6 +15,7 @@ from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run
 from seqtrain.signals import stop_on_request
+from seqtrain.task import Task
 from seqtrain.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ def main(request: RunRequest, registry: Registry) -> Results:
     config = request.config
     with open_run(request, registry) as (folder, progress_bar):
         trainer = build_trainer(config, registry, folder, progress_bar, initial_weights(config, registry, folder))
+        write_down_data(trainer.task, folder)
         resumed = trainer.checkpointing.restore(trainer)
         if resumed:
             folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
@@ -40,6 +42,12 @@ def main(request: RunRequest, registry: Registry) -> Results:
             return Results(folder.path, exit_code=interruption.exit_code)
         logger.info("done training: %s", trainer.stop_reason)
         return measure_results(trainer, config, registry, folder)
+
+
+def write_down_data(task: Task, folder: RunFolder) -> None:
+    """Note in environment.json what became of the lines of the files; the log has it from the task."""
+    files = {split: list(task.describe_data(split)) for split in task.splits()}
+    folder.add_to_environment(data={split: each for split, each in files.items() if each})
 
 
 def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.reporting import Reporter
 from seqtrain.step_guard import StepGuard
 from seqtrain.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,8 @@ class Trainer:
         """Train to the end of the epoch, from wherever in it the run stands."""
         progress, plan = self.progress, self.train_data.plan(self.progress.epoch)
         self.hooks.call("seqtrain_epoch_start", trainer=self)
+        self.reporter.log_plan(progress, plan)
+        progress.plan = plan.digest
         for samples in self.train_data.steps(progress.epoch, progress.cursor):
             if progress.step + 1 not in progress.left_out:
                 self.train_step(samples)
@@ -213,10 +218,10 @@ class Trainer:
             "model": self.model,
             "optimizer": self.optimizer,
             "progress": self.progress,
-            "data": self.train_data,
             "metrics": self.reporter,
             "guard": self._guard,
             **self._stateful,
+            "data": self.train_data,  # last: with another vocabulary it is not the same either, which explains less
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -226,6 +231,14 @@ class Trainer:
                 part.load_state_dict(state[name])
         if self.progress.epoch_ended:
             self.progress.start_next_epoch()
+        elif self.progress.plan not in ("", self.train_data.plan(self.progress.epoch).digest):
+            # Reached by --accept-changes, or by a numpy that draws other numbers; no example is to be left out by it.
+            logger.warning(
+                "The batches of epoch %d, or their order, are not what they were: the epoch begins anew, and examples "
+                "that were seen in it already are seen once more.",
+                self.progress.epoch,
+            )
+            self.progress.start_epoch_anew()
 
     def _stop_at_limits(self) -> None:
         reason = reached_limit(self.config, self.progress, self.optimizer)

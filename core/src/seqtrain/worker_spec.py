@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import NoneType
 
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.problems import Problems
@@ -64,12 +65,15 @@ class WorkerSpec:
             UsageError: it is something else.
         """
         try:
-            return cls(**json.loads(text))
-        except (TypeError, ValueError) as error:
+            spec = cls(**json.loads(text))
+            if not spec._has_right_types():
+                raise TypeError("a field of another type")  # noqa: TRY301 - told like all else that it may be
+        except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"This is not what `seqtrain train` tells a worker: {text[:80]!r}. Workers are started by a launcher; "
                 "see distributed.launcher."
             ) from error
+        return spec
 
     def command_line(self) -> list[str]:
         """Return the command that starts a worker."""
@@ -96,6 +100,17 @@ class WorkerSpec:
             verbose=self.verbose,
         )
 
+    def _has_right_types(self) -> bool:
+        """Say whether the fields are what their annotations say, which JSON does not know of."""
+        return (
+            _all_are(str, self.config, self.run_dir)
+            and _all_are(bool, self.fresh, self.accept_changes, self.verbose)
+            and _all_are(dict, self.plugins, self.switches)
+            and _all_are(list, self.command, *self.plugins.values())
+            and _all_are(str, *self.command, *self.switches.values())
+            and all(_all_are((str, NoneType), *each) for each in self.plugins.values())
+        )
+
     def _check_plugins(self, registry: Registry) -> None:
         here, there = _plugin_set(registry), {name: list(each) for name, each in self.plugins.items()}
         if here == there:
@@ -110,6 +125,10 @@ class WorkerSpec:
             f"A worker has other plugins than the process that started the run:\n{listed}\n"
             "Install the same distributions in the same versions everywhere, or let the launcher use that Python."
         )
+
+
+def _all_are(types: type | tuple[type, ...], *values: object) -> bool:
+    return all(isinstance(each, types) for each in values)
 
 
 def _plugin_set(registry: Registry) -> dict[str, list[str | None]]:

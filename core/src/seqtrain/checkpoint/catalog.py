@@ -7,17 +7,20 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.manifest import NAME, FormatError
+from seqtrain.checkpoint.manifest import NAME, FormatError, not_a_plain_file
 from seqtrain.errors import CheckpointError
 
 LAST, BEST, RANKING = "last", "best", "ranking.json"
 IMPORTED = "imported"  # the checkpoint of a model that was trained elsewhere
 DAMAGED = ".damaged"  # in the name of what was set aside
 STEP = re.compile(r"step-(\d{8,})")
-PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+_LARGEST = 1_000_000  # characters of a pointer or a ranking; what is behind is not read
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +56,12 @@ class CheckpointCatalog:
     def pointer(self, name: str) -> str | None:
         """Return the name that the pointer `last` or `best` holds, or None where there is no such pointer."""
         path = self.folder / name
-        try:
-            target = path.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return None
+        try:
+            target = _read_text(path).strip()
         except (OSError, ValueError) as error:
-            raise CheckpointError(f"The pointer {path} cannot be read: {error}.") from error
+            raise CheckpointError(f"The pointer {path} cannot be read: {error}. Delete it.") from error
         if not PLAIN_NAME.fullmatch(target):
             raise CheckpointError(
                 f"The pointer {path} holds {target[:80]!r}, which is no checkpoint's name. Delete it."
@@ -78,14 +81,15 @@ class CheckpointCatalog:
         target: str | None = name
         if name in (LAST, BEST):
             target = self.pointer(name)
-        elif name.isdecimal():
+        elif re.fullmatch(r"\d{1,18}", name):
             target = step_name(int(name))
         path = Path(name).expanduser() if os.sep in name else self.folder / (target or name)
-        if path.is_dir():
-            return path
+        with suppress(OSError):  # a name that is too long
+            if path.is_dir():
+                return path
         there = [each.name for each in self.folders()]
         listed = f"There are: {', '.join(there)}." if there else "There is none yet."
-        raise CheckpointError(f"No checkpoint {name!r} in {self.folder}. {listed}")
+        raise CheckpointError(f"No checkpoint {name[:80]!r} in {self.folder}. {listed}")
 
     def open(self, name: str) -> Checkpoint:
         """
@@ -130,14 +134,16 @@ class CheckpointCatalog:
     def ranked(self) -> list[Checkpoint]:
         """Return the measured checkpoints, best first, by the measure that the run itself goes by."""
         path = self.folder / RANKING
-        try:
-            names = json.loads(path.read_text(encoding="utf-8"))["names"]
-        except FileNotFoundError:
+        if not os.path.lexists(path):
             return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{path} cannot be read: {error!r}. Name the checkpoints instead.") from error
         by_name = {each.name: each for each in self.checkpoints()}
-        return [by_name[name] for name in names if name in by_name]
+        try:
+            names = json.loads(_read_text(path))["names"]
+            return [by_name[name] for name in names if name in by_name]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read ({type(error).__name__}: {error}). Name the checkpoints instead."
+            ) from error
 
     def _step_folders(self) -> list[Path]:
         """Return the folders of training's checkpoints by step, good or bad."""
@@ -167,3 +173,11 @@ class CheckpointCatalog:
             return []
         except OSError as error:
             raise CheckpointError(f"Cannot list {self.folder}: {error.strerror}.") from error
+
+
+def _read_text(path: Path) -> str:
+    """Read a small file of ours, which is neither a link nor a pipe."""
+    if fault := not_a_plain_file(path):
+        raise ValueError(f"it {fault}")
+    with path.open(encoding="utf-8") as file:
+        return file.read(_LARGEST)

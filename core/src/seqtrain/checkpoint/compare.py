@@ -39,4 +39,5 @@ def _is_same(first: Any, second: Any) -> bool:
 
 
 def _same_bits(first: torch.Tensor, second: torch.Tensor) -> bool:
-    return bool(((first == second) | ((first != first) & (second != second))).all())  # noqa: PLR0124
+    bits = [each.detach().cpu().contiguous().reshape(-1).view(torch.uint8) for each in (first, second)]
+    return torch.equal(*bits)

@@ -61,7 +61,7 @@ class Manifest:
 
 def write_manifest(folder: Path, *, step: int, epoch: int, measures: Mapping[str, float]) -> None:
     """Describe the files that lie in `folder` now."""
-    facts = {file.name: _facts(file) for file in sorted(folder.iterdir())}
+    facts = {file.name: file_facts(file) for file in sorted(folder.iterdir())}
     record: dict[str, Any] = {
         "format": FORMAT,
         "seqtrain": version("seqtrain"),
@@ -119,7 +119,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     if not folder.is_dir():
         raise CheckpointError(f"There is no checkpoint folder {folder}.")
-    if fault := _not_a_plain_file(path):
+    if fault := not_a_plain_file(path):
         raise CheckpointError(f"Checkpoint {folder} is damaged: {NAME} {fault}.")
     try:
         if path.stat().st_size > _LARGEST:
@@ -144,20 +144,20 @@ def _problem(folder: Path, name: str, facts: FileFacts) -> str | None:
     if not _FILE_NAME.fullmatch(name):
         return f"the manifest lists {name!r}, which is not a plain file name"
     path = folder / name
-    if fault := _not_a_plain_file(path):
+    if fault := not_a_plain_file(path):
         return f"{name} {fault}"
     try:
         size = path.stat().st_size
         if size != facts.size:
             return f"{name} has {size:,} bytes, the manifest says {facts.size:,}"
-        if _facts(path).sha256 != facts.sha256:
+        if file_facts(path).sha256 != facts.sha256:
             return f"{name} has other content than was written (its SHA-256 differs from the manifest's)"
     except OSError as error:
         return f"{name} cannot be read ({error.strerror})"
     return None
 
 
-def _not_a_plain_file(path: Path) -> str | None:
+def not_a_plain_file(path: Path) -> str | None:
     """Refuse links (they may lead anywhere) and pipes (reading one never ends)."""
     try:
         mode = path.lstat().st_mode
@@ -170,7 +170,8 @@ def _not_a_plain_file(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else "is not a plain file"
 
 
-def _facts(path: Path) -> FileFacts:
+def file_facts(path: Path) -> FileFacts:
+    """Read a file's size and hash."""
     digest = hashlib.sha256()
     size = 0
     with path.open("rb") as file:

@@ -38,6 +38,7 @@ from seqtrain.checkpoint.checkpoint import Checkpoint, write_state
 from seqtrain.checkpoint.durable import beside, describe, discard, publish, recover, remove, replace_text
 from seqtrain.checkpoint.manifest import FormatError, write_manifest
 from seqtrain.checkpoint.retention import keepers, ranking
+from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
 
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
@@ -95,16 +96,24 @@ class CheckpointStore(CheckpointCatalog):
         self._clear_leftovers(lambda of: of == name)
         newest = max(sources, key=lambda each: each.step)
         state = {"model": weights, "average_of": [each.name for each in sources]}
+        if PART in newest.parts:
+            state[PART] = newest.load(PART)
         return self._write(name, step=newest.step, epoch=newest.epoch, state=state, measures={})
 
-    def save_imported(self, weights: Mapping[str, Any]) -> Path:
+    def save_imported(self, weights: Mapping[str, Any], task_files: TaskFiles) -> Path:
         """
         Save the weights of a model that was trained elsewhere, and point `last` at them.
+
+        Args:
+            weights: of the model.
+            task_files: what goes with them.
 
         Raises:
             CheckpointError: they cannot be written.
         """
-        path = self._write(IMPORTED, step=0, epoch=1, state={"model": weights}, measures={})
+        path = self._write(
+            IMPORTED, step=0, epoch=1, state={"model": weights, PART: task_files.state_dict()}, measures={}
+        )
         self._point(LAST, IMPORTED)
         return path
 
@@ -224,10 +233,15 @@ class CheckpointStore(CheckpointCatalog):
             logger.warning("%s Using %s instead; the damaged one is now %s.", reason, instead, aside.name)
 
     def _mend_pointers(self, good: Checkpoint) -> None:
-        """Point `last` at what is used, and drop a `best` whose checkpoint was set aside."""
+        """Point `last` at what is used, and drop a `best` whose checkpoint was set aside, or that names none."""
         self._point(LAST, good.name)
-        best = self.pointer(BEST)
-        if best is not None and not (self.folder / best).is_dir():
+        try:
+            best = self.pointer(BEST)
+            is_good = best is None or (self.folder / best).is_dir()
+        except CheckpointError as error:
+            logger.warning("%s That is done now; the best one is found out again.", error)
+            is_good = False
+        if not is_good:
             remove(self.folder / BEST)
 
     def _clear_leftovers(self, ours: Callable[[str], bool]) -> None:

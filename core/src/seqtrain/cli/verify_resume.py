@@ -35,8 +35,9 @@ def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     config = resolve_options(registry, **options).config
 
     from seqtrain.resume_check import check_resume, environment
+    from seqtrain.signals import raise_on_sigterm
 
-    with TemporaryDirectory(prefix="seqtrain-") as folder:
+    with raise_on_sigterm(), TemporaryDirectory(prefix="seqtrain-") as folder:  # what is being trained ends with us
         check = check_resume(config, Path(folder), steps=steps, environ=environment(registry.switches.to_environment()))
     if as_json:
         from seqtrain.cli.output import print_json

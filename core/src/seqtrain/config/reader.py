@@ -22,6 +22,7 @@ _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
 )
+_LARGEST = 1_000_000  # bytes of a file; YAML of that size takes seconds already
 _SHOWN = 80  # characters of an argument that an error message repeats
 _Place: TypeAlias = Callable[[yaml.Mark | None], str]
 
@@ -29,13 +30,17 @@ _Place: TypeAlias = Callable[[yaml.Mark | None], str]
 def read_file(path: Path, problems: Problems) -> MapNode | None:
     """Read a YAML file; return None if that is not possible, with the reason added to `problems`."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # a byte order mark is not part of the first key
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        text = content.decode("utf-8-sig")  # a byte order mark is not part of the first key
     except UnicodeDecodeError as error:
         problems.add(str(path), "", f"not UTF-8: byte {error.start} is {error.object[error.start]:#04x}")
     except OSError as error:
         problems.add(str(path), "", f"cannot be read: {error.strerror or error}")
     else:
-        return read_yaml(text, str(path), problems)
+        if len(content) <= _LARGEST:
+            return read_yaml(text, str(path), problems)
+        problems.add(str(path), "", f"over {_LARGEST:,} bytes, which no configuration has")
     return None
 
 
@@ -113,6 +118,8 @@ def _compose(text: str, place: _Place, problems: Problems) -> yaml.Node | None:
         problems.add(place(mark), "", f"not valid YAML: the character {chr(error.character)!a} is not allowed")
     except RecursionError:
         problems.add(place(None), "", "not valid YAML: nested too deeply")
+    except (ValueError, OverflowError) as error:  # "\\UFFFFFFFF": the library does not look before it leaps
+        problems.add(place(None), "", f"not valid YAML: {error}")
     else:
         return yaml.ScalarNode("tag:yaml.org,2002:null", "") if root is None else root
     return None
@@ -140,6 +147,8 @@ class _Walk:
         if isinstance(node, yaml.SequenceNode):
             return ListNode(items=tuple(self.node(each, key) for each in node.value), place=place)
         assert isinstance(node, yaml.ScalarNode)
+        if "\0" in node.value:
+            self.problems.add(place, key, "the character \\0 is not allowed: no path or name can have it")
         return Scalar(text=node.value, place=place, quoted=bool(node.style))
 
     def mapping(self, node: yaml.MappingNode, key: str) -> MapNode:

@@ -8,8 +8,10 @@ temporary file once the corpus is large.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ IntArray = NDArray[np.int64]
 
 CHUNK = 1 << 18  # examples looked at together
 SIDE = 1 << 20  # lengths above are one sorting key as far as the shorter side goes
+HASHED_BATCHES = 256  # at a time
+DIGITS = 16  # of a plan's hash
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,17 @@ class EpochPlan:
         chosen: IntArray = self.order.values[start:stop].copy()
         self.order.release()
         return chosen
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of which examples are in which batch of which step, and in which order; on any machine."""
+        sizes = (np.diff(self.step_starts), np.diff(self.batches, axis=1))
+        content = hashlib.sha256(b"".join(each.astype("<i8").tobytes() for each in sizes))
+        for first in range(0, self.num_micro_batches, HASHED_BATCHES):
+            some = [self.order.values[start:stop] for start, stop in self.batches[first : first + HASHED_BATCHES]]
+            content.update(np.concatenate(some).astype("<i8").tobytes())
+            self.order.release()
+        return content.hexdigest()[:DIGITS]
 
 
 def plan_epoch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -80,6 +81,12 @@ class TaskContract(DatasetContract):
 
         assert loaded.model_spec == task.model_spec
         assert loaded.vocabularies() == task.vocabularies()
+
+    def test_what_became_of_its_data_can_be_written_down(self, task: Task) -> None:
+        """As JSON, for each split."""
+        for split in task.splits():
+            found = [dict(each) for each in task.describe_data(split)]
+            assert json.loads(json.dumps(found)) == found
 
     def test_its_vocabularies_are_those_of_its_models(self, task: Task) -> None:
         """Where it names ids, each that a model has rows for has one name, and roles are ids among them."""
