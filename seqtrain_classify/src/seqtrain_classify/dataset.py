@@ -54,7 +54,7 @@ class LabelledDataset:
     def __init__(
         self, tables: Sequence[LabelledTable], *, labels: Sequence[str], padding: int, temperature: float = 1.0
     ) -> None:
-        self._tables = tables
+        self.tables = tables
         self._padding = padding
         sizes = [len(each.store) for each in tables]
         weights = epoch_weights(sizes, [each.weight for each in tables], temperature)
@@ -73,7 +73,7 @@ class LabelledDataset:
         """Return the lengths of rows [start, stop), their ends included, (stop - start, 1)."""
         pieces = [np.empty(0, np.int64)]
         for number, first, last in self._files.stretches(start, stop):
-            pieces.append(self._tables[number].store.lengths(first, last))
+            pieces.append(self.tables[number].store.lengths(first, last))
         return np.concatenate(pieces)[:, None]
 
     def collate(self, indices: IntArray) -> Batch:
@@ -85,8 +85,8 @@ class LabelledDataset:
         """
         indices = np.asarray(indices, np.int64)
         chosen, order = self._files.by_file(indices)
-        rows = in_order([self._tables[number].store.gather(own) for number, own in chosen], order)
-        targets = torch.cat([self._tables[number].take(own) for number, own in chosen])
+        rows = in_order([self.tables[number].store.gather(own) for number, own in chosen], order)
+        targets = torch.cat([self.tables[number].take(own) for number, own in chosen])
         padded = torch.from_numpy(pad_rows(rows.tokens, rows.lengths, self._padding))  # (B, T)
         return Batch(
             ids=torch.from_numpy(indices),
@@ -100,4 +100,4 @@ class LabelledDataset:
     def describe(self, index: int) -> str:
         """Say where a row is, such as `train.tsv:17`."""
         number, row = self._files.find(index)
-        return self._tables[number].store.describe(row)
+        return self.tables[number].store.describe(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, final
@@ -14,7 +14,7 @@ from seqtrain.api import DataError
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.encoding import PAIR_SEPARATOR
 from seqtrain_classify.kind import Kind, Targets
-from seqtrain_classify.tables import Table
+from seqtrain_classify.tables import Table, shorten
 from seqtrain_text.files import TextScan
 from seqtrain_text.store import Column
 
@@ -114,7 +114,9 @@ def _without_text(path: Path) -> DataError:
 
 def _one_line(text: Any, place: str) -> str:
     if not isinstance(text, str):
-        raise DataError(f"{place}: the text is {text!r}, where a text in quotes is expected. Check task.text_column.")
+        raise DataError(
+            f"{place}: the text is {shorten(text)}, where a text in quotes is expected. Check task.text_column."
+        )
     if not text.isascii():
         try:
             text.encode()
@@ -134,12 +136,14 @@ class ScannedTable:
         targets: of the examples that are used, in their order.
         line_numbers: the lines they begin on, from 1.
         texts: their number, and a hash of their texts.
+        num_empty: rows with an empty text, whether they are used or not.
     """
 
     reader: ExampleReader
     targets: Targets
     line_numbers: array[int]
     texts: TextScan
+    num_empty: int = 0
 
     unit = "row"
     packed = True
@@ -151,6 +155,12 @@ class ScannedTable:
     def scan(self, path: Path) -> TextScan:
         """Return what the pass told."""
         return self.texts
+
+    def found(self, used: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what was counted in the table, given what was counted in the texts that are used."""
+        left_out = self.num_empty if self.reader.empty == "skip" else 0
+        more = {name: used[name] + left_out for name in ("lines", "skipped")}
+        return {**used, **more, "empty": self.num_empty}
 
 
 @final
@@ -190,5 +200,9 @@ def scan_table(path: Path, reader: ExampleReader, kind: Kind) -> ScannedTable:
     if not len(targets):
         raise _without_text(path)
     return ScannedTable(
-        reader=reader, targets=targets, line_numbers=line_numbers, texts=TextScan(content.hexdigest(), len(targets))
+        reader=reader,
+        targets=targets,
+        line_numbers=line_numbers,
+        texts=TextScan(content.hexdigest(), len(targets)),
+        num_empty=num_empty,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from seqtrain.api import CheckpointError
+from seqtrain_classify.tables import shorten
 from seqtrain_text.tokenizer import write_whole
 
 FILE_NAME = "labels.json"
@@ -38,12 +39,12 @@ class LabelMap:
             ValueError: there is no such label.
         """
         if label not in self._numbers:
-            known = ", ".join(map(repr, self.labels[:SHOWN]))
+            known = ", ".join(map(shorten, self.labels[:SHOWN]))
             more = f" and {len(self.labels) - SHOWN} more" if len(self.labels) > SHOWN else ""
             close = get_close_matches(label, self.labels, n=1)
-            guess = f" Did you mean {close[0]!r}?" if close else ""
+            guess = f" Did you mean {shorten(close[0])}?" if close else ""
             raise ValueError(
-                f"no training row has the label {label!r}, only {known}{more}.{guess} "
+                f"no training row has the label {shorten(label)}, only {known}{more}.{guess} "
                 "Mend or remove the row, or train on rows with that label too."
             )
         return self._numbers[label]
@@ -52,7 +53,7 @@ class LabelMap:
 def in_order(labels: Iterable[str]) -> list[str]:
     """Sort labels so that their numbers do not depend on the rows' order: whole numbers by size, others as texts."""
     labels = list(labels)
-    if all(re.fullmatch(r"-?[0-9]+", label) for label in labels):
+    if all(re.fullmatch(r"-?[0-9]{1,99}", label) for label in labels):  # Python reads no numbers of thousands of digits
         return sorted(labels, key=lambda label: (int(label), label))
     return sorted(labels)
 
@@ -75,13 +76,13 @@ def read_label(cell: Any) -> str:
     if isinstance(cell, int | float):
         return str(cell)
     if isinstance(cell, list):
-        raise ValueError(f"the label is a list, {cell}. Set task.kind=multi if rows may have several labels.")  # noqa: TRY004 - the caller adds the place
+        raise ValueError(f"the label is a list, {shorten(cell)}. Set task.kind=multi if rows may have several labels.")  # noqa: TRY004 - the caller adds the place
     if cell is None or isinstance(cell, str):
         label = " ".join((cell or "").split())  # one line without tabs, since `predict` writes it
         if label:
             return label
         raise ValueError("the label is empty. Fill it in or remove the row.")
-    raise ValueError(f"the label is {cell!r}, where a text is expected. Check task.label_column.")
+    raise ValueError(f"the label is {shorten(cell)}, where a text is expected. Check task.label_column.")
 
 
 def save_labels(kind: str, labels: Sequence[str], artifacts: Path) -> None:
@@ -99,18 +100,25 @@ def load_labels(kind: str, artifacts: Path) -> list[str]:
     """
     path = artifacts / FILE_NAME
     try:
+        if path.exists() and not path.is_file():  # reading from a pipe would never end
+            raise ValueError("it is no file")  # noqa: TRY301 - told like all else
         kept = json.loads(path.read_bytes())
-        kept_kind, labels = kept["kind"], [str(label) for label in kept["labels"]]
+        kept_kind, labels = kept["kind"], kept["labels"]
+        "".join(labels).encode()
+        if not isinstance(labels, list) or len(set(labels)) < len(labels):
+            raise ValueError("the labels are no list of different texts")  # noqa: TRY301
     except OSError as error:
         raise CheckpointError(
             f"Cannot read the labels {path}: {error.strerror}. Copy the whole run folder, task/ included."
         ) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(
-            f"The labels {path} are damaged ({error!r}). Restore the file, or train again in a new run folder."
+            f"The labels {path} are damaged ({type(error).__name__}: {error}). "
+            "Restore the file, or train again in a new run folder."
         ) from error
     if kept_kind != kind:
         raise CheckpointError(
             f"{path} is of task.kind={kept_kind}, but task.kind={kind} is asked for. Leave out task.kind."
         )
-    return labels
+    checked: list[str] = labels
+    return checked

@@ -13,6 +13,7 @@ from torch import Tensor
 from seqtrain.api import DataError
 from seqtrain_classify.kind import Measured, Scores
 from seqtrain_classify.measures import number_measures
+from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import NumberTargets
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Number:
         except (ValueError, OverflowError) as error:
             raise ValueError(_no_number(cell)) from error
         if not abs(number) <= LARGEST:
-            raise ValueError(f"the number {cell!r} is not finite, or too large. Mend or remove the row.")
+            raise ValueError(f"the number {shorten(cell)} is not finite, or too large. Mend or remove the row.")
         return number
 
     def learn(self, cells: Iterable[float], where: str) -> None:
@@ -88,6 +89,6 @@ class Number:
 
 def _no_number(cell: Any) -> str:
     return (
-        f"the label {cell!r} is no number, which task.kind=regression asks for. Mend or remove the row, "
+        f"the label {shorten(cell)} is no number, which task.kind=regression asks for. Mend or remove the row, "
         "check task.label_column, or set task.kind=single."
     )

@@ -15,6 +15,7 @@ from seqtrain.api import DataError
 from seqtrain_classify.kind import Measured, Scores
 from seqtrain_classify.labels import LabelMap, in_order, read_label, told
 from seqtrain_classify.measures import label_set_measures
+from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import LabelSetTargets
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class SeveralLabels:
         for name in names:
             if self._separator in name:
                 raise ValueError(
-                    f"the label {name!r} has the separator {self._separator!r} in it. "
+                    f"the label {shorten(name)} has the separator {self._separator!r} in it. "
                     "Set task.label_separator to something that no label has."
                 )
         return list(dict.fromkeys(names))
@@ -67,7 +68,7 @@ class SeveralLabels:
             num_rows += 1
             counts.update(names)
         if len(counts) < 2:
-            found = f"{next(iter(counts))!r} is the only label" if counts else "no row has a label"
+            found = f"{shorten(next(iter(counts)))} is the only label" if counts else "no row has a label"
             raise DataError(
                 f"{where}: {found}, and task.kind=multi is for two or more. Check task.label_column and "
                 f"task.label_separator={self._separator!r}, or set task.kind=single."

@@ -14,6 +14,7 @@ from seqtrain.api import DataError
 from seqtrain_classify.kind import Measured, Scores
 from seqtrain_classify.labels import LabelMap, in_order, read_label, told
 from seqtrain_classify.measures import label_measures
+from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import LabelTargets
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class SingleLabel:
         counts = Counter(cells)
         if len(counts) == 1:
             raise DataError(
-                f"{where}: every row has the label {next(iter(counts))!r}, so there is nothing to tell apart. "
+                f"{where}: every row has the label {shorten(next(iter(counts)))}, so there is nothing to tell apart. "
                 "Check task.label_column, or add rows with another label."
             )
         if len(counts) > max(SUSPICIOUS, counts.total() / 2):

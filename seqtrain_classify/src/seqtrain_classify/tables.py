@@ -96,9 +96,9 @@ class Table:
         if not names:
             raise DataError(f"{self.path} is empty. Check that it is the right file.")
         if name in names:
-            raise DataError(f"{self.path}: {names.count(name)} columns are called {name!r}. Rename all but one.")
+            raise DataError(f"{self.path}: {names.count(name)} columns are called {shorten(name)}. Rename all but one.")
         raise DataError(
-            f"{self.path} has no column {name!r}; its first line names {_shown(names)}.{_guess(name, names)} "
+            f"{self.path} has no column {shorten(name)}; its first line names {_shown(names)}.{_guess(name, names)} "
             f"Set task.{setting}=NAME, or, if that line is a row already, name the columns: task.columns=[...]."
         )
 
@@ -108,17 +108,17 @@ class Table:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{self.path}:{number}: the line is not JSON ({error}). Mend or remove it.") from error
             if not isinstance(row, dict):
                 raise DataError(
-                    f"{self.path}:{number}: the line holds {_shorten(line)}, where an object is expected, such as "
+                    f"{self.path}:{number}: the line holds {shorten(line)}, where an object is expected, such as "
                     '{"text": "...", "label": "..."}.'
                 )
             for setting, name in wanted.items():
                 if name not in row:
                     raise DataError(
-                        f"{self.path}:{number}: the object has no {name!r}, only {_shown(list(row))}."
+                        f"{self.path}:{number}: the object has no {shorten(name)}, only {_shown(list(row))}."
                         f"{_guess(name, list(row))} Set task.{setting}=NAME, or add it."
                     )
             yield number, [row[name] for name in wanted.values()]
@@ -159,12 +159,16 @@ def _columns(count: int) -> str:
 
 def _shown(names: Sequence[str]) -> str:
     """List names of columns, in quotes, long ones shortened."""
-    listed = ", ".join(_shorten(name) for name in names[:8])
+    listed = ", ".join(shorten(name) for name in names[:8])
     return f"{listed} and {len(names) - 8} more" if len(names) > 8 else listed
 
 
-def _shorten(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 3] + "...")
+def shorten(cell: object) -> str:
+    """Return a cell, or a name, as a message repeats it; a long one less its end."""
+    if isinstance(cell, str):
+        return repr(cell if len(cell) <= SHOWN else cell[: SHOWN - 3] + "...")
+    text = repr(cell)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def _guess(name: str, names: Sequence[str]) -> str:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
 
-from seqtrain.api import Dataset, ModelSpec, NamedIds, Task
+from seqtrain.api import ModelSpec, NamedIds, Task
 from seqtrain_classify.builtin import SPLITS, write_builtin_corpus
 from seqtrain_classify.classifier import Classifier
 from seqtrain_classify.config import ClassifyConfig
@@ -28,7 +29,7 @@ from seqtrain_text.flat_rows import similar_lengths
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.metric import CheckedMetric, MakeMetric
 from seqtrain_text.mixing import report_mixture
-from seqtrain_text.redrawn import TextRules, make_dataset
+from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import LinePolicy, TokenStore
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class ClassifyTask(Task):
         self._cache = Path()
         self._corpus = FileCorpus(config, BUILTIN, self._cache)
         self._scanned: dict[str, list[ScannedTable]] = {}
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[str, LabelledDataset | RedrawnDataset[LabelledDataset]] = {}
         self._notes: dict[str, Mapping[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -147,13 +148,13 @@ class ClassifyTask(Task):
             self._scanned[split] = [scan_table(file.path, reader, self._kind) for file in self._corpus.files(split)]
         return self._scanned[split]
 
-    def dataset(self, split: str) -> Dataset:
+    def dataset(self, split: str) -> LabelledDataset | RedrawnDataset[LabelledDataset]:
         """Return a split's labelled rows, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
 
-    def _new_dataset(self, split: str) -> Dataset:
+    def _new_dataset(self, split: str) -> LabelledDataset | RedrawnDataset[LabelledDataset]:
         too_long = self._config.too_long if split == "train" else "truncate"
         policy = LinePolicy(empty="allow", too_long=too_long, max_length=self._config.max_length)
         encoder = self._encoder(cuts=too_long == "truncate")
@@ -206,6 +207,12 @@ class ClassifyTask(Task):
         self._notes[split] = measured.notes
         further = {} if self._metric is None else self._metric(*map(self._kind.written, both))
         return {**measured.measures, **further}
+
+    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
+        """Say what became of the rows of each table."""
+        tables = undrawn(self.dataset(split)).tables
+        stores = [each.store.found for each in tables if each.store.found]
+        return [table.found(rows) for table, rows in zip(self._scan(split), stores, strict=True)] if stores else []
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Say how many rows there are, and what was taken for what, once the split was measured."""

@@ -7,7 +7,7 @@ A block is one or, packed, several stretches ("spans") of the file's tokens. B b
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Protocol
@@ -43,7 +43,14 @@ class Spans:
 
 
 class Blocks(Protocol):
-    """Blocks by number."""
+    """
+    Blocks by number.
+
+    Attributes:
+        odd: how many lines became no block as they are, by what became of them.
+    """
+
+    odd: Mapping[str, int]
 
     def __len__(self) -> int: ...
 
@@ -68,6 +75,7 @@ class EvenBlocks:
 
     def __init__(self, num_tokens: int, size: int, *, every: int) -> None:
         self._num_tokens, self._size, self._every = num_tokens, size, every
+        self.odd: Mapping[str, int] = {}
         last = max(num_tokens - size, 0) if every < size else num_tokens - 1
         self._count = last // every + 1
 
@@ -93,6 +101,7 @@ class ListedBlocks:
     """
 
     def __init__(self, spans: Iterable[Span]) -> None:
+        self.odd: Mapping[str, int] = {}
         with Numbers(2) as self._spans:
             for chunk in _in_chunks(spans):
                 self._spans.append(chunk)
@@ -120,6 +129,7 @@ class PackedBlocks:
     """
 
     def __init__(self, spans: Iterable[Span], size: int) -> None:
+        self.odd: Mapping[str, int] = {}
         first = 0
         # A block's first span, its number of spans and of tokens.
         with Numbers(2) as self._spans, Numbers(3) as self._blocks:
@@ -185,8 +195,10 @@ def make_blocks(store: RowStore, rules: BlockRules, name: object) -> Blocks:
     spans = cutter(line_lengths(store))
     if rules.too_long == "error":
         spans = _refusing(spans, cutter, store)
-    blocks = PackedBlocks(spans, rules.size) if rules.packed else ListedBlocks(spans)
+    blocks: Blocks = PackedBlocks(spans, rules.size) if rules.packed else ListedBlocks(spans)
     _report(cutter, store, name)
+    done = {"split": "split", "truncate": "truncated"}.get(rules.too_long, "skipped")
+    blocks.odd = {"too_long": cutter.num_too_long, done: cutter.num_too_long}
     if not len(blocks):
         raise DataError(
             f"Nothing is left of {name}: all {cutter.num_too_long} {store.unit}s that are not empty "

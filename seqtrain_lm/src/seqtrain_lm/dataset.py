@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -59,6 +59,14 @@ class BlockFile:
     goes_on: bool
     weight: float = 1.0
     share: float = 1.0
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """What was counted in the file; a line that is skipped is in no block."""
+        if not self.store.found:
+            return {}
+        kept = self.store.found["kept"] - self.blocks.odd.get("skipped", 0)
+        return {**self.store.found, **self.blocks.odd, "kept": kept, "blocks": len(self.blocks)}
 
     def rows(self, indices: IntArray, eos: int) -> BlockRows:
         """Read blocks."""

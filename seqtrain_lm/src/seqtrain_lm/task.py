@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_to
 from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import as_text_reader
-from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset
+from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 
 logger = logging.getLogger(__name__)
@@ -136,8 +137,7 @@ class LMTask(Task):
 
     def _files(self, split: str) -> Sequence[BlockFile]:
         """Return the blocks of each file, split into tokens without chance."""
-        dataset = self.dataset(split)
-        return (dataset.plain if isinstance(dataset, RedrawnDataset) else dataset).files
+        return undrawn(self.dataset(split)).files
 
     def _joined(self, files: Sequence[BlockFile], rules: BlockRules, temperature: float = 1.0) -> BlockDataset:
         return BlockDataset(files, self._batches, eos=self._tokenizer.eos, rules=rules, temperature=temperature)
@@ -200,6 +200,10 @@ class LMTask(Task):
                 nats -= math.fsum(log_probs)
                 num_tokens += len(log_probs)
         return measures_of(nats, num_tokens, self._size(split))
+
+    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
+        """Say what became of the lines of each file."""
+        return [each.found for each in self._files(split) if each.found]
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Say what was counted, once the split was measured."""

@@ -44,7 +44,7 @@ class ParallelDataset:
     """
 
     def __init__(self, stores: Sequence[ParallelStores], *, padding: int, bos: int, temperature: float = 1.0) -> None:
-        self._stores = stores
+        self.stores = stores
         self._padding = padding
         self._bos = bos
         sizes = [len(each.source) for each in stores]
@@ -64,7 +64,7 @@ class ParallelDataset:
         """Return the lengths of source and target, their ends included, of pairs [start, stop): (stop - start, 2)."""
         pieces = [np.empty((0, 2), np.int64)]
         for number, first, last in self._files.stretches(start, stop):
-            stores = self._stores[number]
+            stores = self.stores[number]
             pieces.append(np.stack([stores.source.lengths(first, last), stores.target.lengths(first, last)], axis=1))
         return np.concatenate(pieces)
 
@@ -72,11 +72,11 @@ class ParallelDataset:
         """Make a batch of these pairs, in this order."""
         indices = np.asarray(indices, np.int64)
         chosen, order = self._files.by_file(indices)
-        source = in_order([self._stores[number].source.gather(rows) for number, rows in chosen], order)
-        target = in_order([self._stores[number].target.gather(rows) for number, rows in chosen], order)
+        source = in_order([self.stores[number].source.gather(rows) for number, rows in chosen], order)
+        target = in_order([self.stores[number].target.gather(rows) for number, rows in chosen], order)
         return make_batch(indices, source, target, padding=self._padding, bos=self._bos)
 
     def describe(self, index: int) -> str:
         """Say where a pair comes from, such as `train.en:17 | train.de:17`."""
         number, row = self._files.find(index)
-        return f"{self._stores[number].source.describe(row)} | {self._stores[number].target.describe(row)}"
+        return f"{self.stores[number].source.describe(row)} | {self.stores[number].target.describe(row)}"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
-from seqtrain.api import DataError, Dataset, ModelSpec, NamedIds, Reader, Task
+from seqtrain.api import DataError, ModelSpec, NamedIds, Reader, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
@@ -18,7 +19,7 @@ from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.metric import CheckedMetric, MakeMetric
 from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import as_text_reader
-from seqtrain_text.redrawn import TextRules, make_dataset
+from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.symbols import undo_joiner
 from seqtrain_translation.config import TranslationConfig
@@ -61,7 +62,7 @@ class TranslationTask(Task):
         self.higher_is_better = OWN_MEASURES | (self._metric.higher_is_better if self._metric else frozenset())
         self._cache = Path()
         self._corpus = ParallelCorpus(config, self._reader, self._cache)
-        self._datasets: dict[str, Dataset] = {}
+        self._datasets: dict[str, ParallelDataset | RedrawnDataset[ParallelDataset]] = {}
         self._signatures: dict[str, dict[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -110,13 +111,13 @@ class TranslationTask(Task):
         """Return the names of the splits."""
         return self._corpus.splits()
 
-    def dataset(self, split: str) -> Dataset:
+    def dataset(self, split: str) -> ParallelDataset | RedrawnDataset[ParallelDataset]:
         """Return a split's sentence pairs, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
 
-    def _new_dataset(self, split: str) -> Dataset:
+    def _new_dataset(self, split: str) -> ParallelDataset | RedrawnDataset[ParallelDataset]:
         files, rules = self._corpus.files(split), TextRules(cache=self._cache, policy=self._policy(split))
         columns = [self._columns(each, split) for each in files]
         dataset = make_dataset(columns, partial(self._pairs, files, self._config.temperature(split)), rules)
@@ -165,6 +166,11 @@ class TranslationTask(Task):
         self._signatures[split] = {"bleu": scores.bleu_signature, "chrf": scores.chrf_signature}
         further = {} if self._metric is None else self._metric(translations, expected)
         return {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match, **further}
+
+    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
+        """Say what became of the lines of each file; a line that is skipped is so on both sides."""
+        stores = undrawn(self.dataset(split)).stores
+        return [side.found for each in stores for side in (each.source, each.target) if side.found]
 
     def describe_measures(self, split: str) -> Mapping[str, str]:
         """Return sacrebleu's signatures, once the split was measured."""

@@ -6,16 +6,14 @@ A folder of binarised text holds, for column number i (source, target, ...) with
     tokens-i.bin    all rows, one after the other; uint16, or int32 where the vocabulary is larger
     offsets-i.bin   int64: where each row starts, and at last the number of tokens
     skipped.bin     int64: for each line left out, how many lines before it were kept
-    meta.json       sizes and counts
+    meta.json       counts, and hashes of these files
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 from seqtrain.api import DataError, Rows
 from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.readers import Lines, TextReader
+from seqtrain_text.store_meta import ColumnCounts, StoreMeta
 
 BLOCK_LINES = 10_000  # held in memory at a time
 
@@ -106,44 +105,11 @@ class LinePolicy:
     max_length: int
 
 
-@dataclass
-class ColumnCounts:
-    """
-    What was met in one column, lines that were left out included.
-
-    Args:
-        dtype: of the token file.
-        tokens: tokens stored, eos included.
-        unknown: stored tokens that are unknown.
-        empty: lines without a token.
-        first_empty: the first such line's number, 0 where there is none.
-        too_long: lines above the limit.
-        first_too_long: the first such line's number, 0 where there is none.
-    """
-
-    dtype: str
-    tokens: int = 0
-    unknown: int = 0
-    empty: int = 0
-    first_empty: int = 0
-    too_long: int = 0
-    first_too_long: int = 0
-
-
-@dataclass
-class StoreMeta:
-    """What meta.json holds: lines read, rows kept, and the counts of each column."""
-
-    lines: int
-    rows: int
-    columns: list[ColumnCounts]
-
-
 def binarise(
     columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress
-) -> None:
+) -> StoreMeta:
     """
-    Write the columns' rows into an empty folder, a block of lines in memory at a time.
+    Write the columns' rows into an empty folder, a block of lines in memory at a time; all of it but `meta.json`.
 
     Raises:
         DataError: a file is not as the policy wants it, or nothing is left.
@@ -169,10 +135,7 @@ def binarise(
     if meta.lines != num_lines:
         raise _changed(columns)
     _refuse_if_nothing_is_left(columns, meta, policy)
-    (folder / "meta.json").write_text(json.dumps(asdict(meta), indent=1), encoding="utf-8")
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    return meta
 
 
 class _ColumnWriter:
@@ -193,29 +156,6 @@ class _ColumnWriter:
         self._offsets_file.write((self._counts.tokens + np.cumsum(ended.lengths)).tobytes())
         self._counts.tokens += len(tokens)
         self._counts.unknown += int(np.count_nonzero(tokens == self._tokenizer.unknown))
-
-
-def read_meta(folder: Path) -> StoreMeta:
-    """
-    Read meta.json and check that the files beside it have the sizes that it tells.
-
-    Raises:
-        ValueError: they do not, or something is missing; the message says what.
-    """
-    try:
-        meta = StoreMeta(**json.loads((folder / "meta.json").read_text(encoding="utf-8")))
-        meta.columns = [ColumnCounts(**counts) for counts in meta.columns]  # type: ignore[arg-type]
-        expected = {"skipped.bin": 8 * (meta.lines - meta.rows)}
-        for index, counts in enumerate(meta.columns):
-            expected[f"tokens-{index}.bin"] = np.dtype(counts.dtype).itemsize * counts.tokens
-            expected[f"offsets-{index}.bin"] = 8 * (meta.rows + 1)
-        sizes = {name: (folder / name).stat().st_size for name in expected}
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"cannot read meta.json and what it tells of: {error}") from error
-    for name, size in sizes.items():
-        if size != expected[name]:
-            raise ValueError(f"{name} has {size} bytes, not {expected[name]}")
-    return meta
 
 
 def _dtype_for(vocab_size: int) -> str:

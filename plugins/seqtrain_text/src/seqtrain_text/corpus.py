@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from seqtrain_text.corpus_config import CorpusConfig
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_text.files import find_file
+from seqtrain_text.passing_folder import passing_folder
 
 logger = logging.getLogger(__name__)
 
@@ -111,12 +110,13 @@ def write_corpus(files: Mapping[str, str], folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".builtin-", ignore_cleanup_errors=True) as temporary:
+    with passing_folder(folder.parent) as temporary:
+        made = temporary / folder.name
+        made.mkdir()
         for name, text in files.items():
-            (Path(temporary) / name).write_text(text, encoding="utf-8", newline="\n")
+            (made / name).write_text(text, encoding="utf-8", newline="\n")
         try:
-            os.rename(temporary, folder)  # noqa: PTH104
+            made.rename(folder)
         except OSError:
             if not folder.is_dir():  # else another process was first, with the same content
                 raise

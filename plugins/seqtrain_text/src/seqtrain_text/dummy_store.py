@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ class DummyStore:
     """
 
     unit = "example"
+    found: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, config: DummyConfig, size: int, *, stream: str) -> None:
         self._num_ids = config.vocab_size - len(SPECIAL_TOKENS)

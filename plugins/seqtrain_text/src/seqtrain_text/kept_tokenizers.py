@@ -23,7 +23,7 @@ def save_tokenizers(tokenizers: Mapping[str, Tokenizer], artifacts: Path) -> Non
         artifacts: RUN/task.
     """
     artifacts.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=artifacts, prefix=".unfinished-") as temporary:
+    with tempfile.TemporaryDirectory(dir=artifacts, prefix=f".{FOLDER_NAME}.tmp-") as temporary:
         unfinished = Path(temporary) / FOLDER_NAME
         for name, tokenizer in tokenizers.items():
             tokenizer.save(unfinished / name)

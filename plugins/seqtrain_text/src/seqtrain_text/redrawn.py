@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, runtime
 import numpy as np
 
 from seqtrain.api import Batch, DataError, Dataset, Rows
-from seqtrain_text.binarise import Column, Encoder, LinePolicy, binarise, read_meta
+from seqtrain_text.binarise import Column, Encoder, LinePolicy, binarise
 from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import FlatRows, IntArray
-from seqtrain_text.store import TokenStore, build_stores, log_progress, passing_folder
+from seqtrain_text.passing_folder import passing_folder
+from seqtrain_text.store import TokenStore, build_stores, log_progress
 from seqtrain_text.tokenizer import digest
 
 if TYPE_CHECKING:
@@ -139,8 +140,7 @@ class RedrawnDataset(Generic[D]):
     def _build(self, columns: Sequence[Column], num_lines: int) -> list[TokenStore]:
         """Binarise text for this process alone: the folder is gone at once, and the files are with the stores."""
         with passing_folder(self._text.cache) as folder:
-            binarise(columns, self._text.policy, folder, num_lines=num_lines, progress=log_progress())
-            meta = read_meta(folder)
+            meta = binarise(columns, self._text.policy, folder, num_lines=num_lines, progress=log_progress())
             return [
                 TokenStore(
                     folder,
@@ -167,6 +167,11 @@ class RedrawnDataset(Generic[D]):
     def describe(self, index: int) -> str:
         """Say where an example comes from."""
         return self.plain.describe(index)
+
+
+def undrawn(dataset: D | RedrawnDataset[D]) -> D:
+    """Return a dataset as it is when nothing is drawn."""
+    return dataset.plain if isinstance(dataset, RedrawnDataset) else dataset
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ class RowStore(Protocol):
     @property
     def num_tokens(self) -> int:
         """How many tokens all rows have."""
+        ...
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """What was counted where the rows come from, as JSON can hold it; empty where that is no file."""
         ...
 
     def __len__(self) -> int: ...

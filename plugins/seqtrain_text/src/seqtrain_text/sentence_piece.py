@@ -21,6 +21,7 @@ from seqtrain_text.tokenizer import (
     PADDING,
     SPECIAL_TOKENS,
     UNKNOWN,
+    check_vocabulary,
     damaged,
     digest,
     flatten,
@@ -196,5 +197,6 @@ class SentencePiece:
             raise damaged(path, "it is empty")
         try:
             self._use(model)
-        except RuntimeError as error:
+            check_vocabulary(self.vocabulary(), path)
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise damaged(path, error) from error

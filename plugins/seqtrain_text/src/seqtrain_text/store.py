@@ -7,11 +7,10 @@ import logging
 import mmap
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from seqtrain.api import DataError
 from seqtrain_text.alignment import guess_misalignment
-from seqtrain_text.binarise import Column, ColumnCounts, LinePolicy, Progress, StoreMeta, binarise, read_meta
+from seqtrain_text.binarise import Column, LinePolicy, Progress, binarise
 from seqtrain_text.files import TextScan
+from seqtrain_text.findings import found, report
 from seqtrain_text.padded import ranges
+from seqtrain_text.passing_folder import passing_folder
+from seqtrain_text.store_meta import ColumnCounts, StoreMeta, read_meta, write_meta
 from seqtrain_text.tokenizer import digest
 
-__all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress", "passing_folder"]
+__all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +66,8 @@ def build_stores(
     folder = cache / f"text-{key[:32]}"
     meta = _read_sound_meta(folder)
     if meta is None:
-        _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or log_progress())
-        meta = read_meta(folder)
-    _report(columns, policy, meta)
+        meta = _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or log_progress())
+    report(columns, policy, meta)
     return [
         TokenStore(
             folder,
@@ -75,6 +76,7 @@ def build_stores(
             place=column.place,
             fingerprint=digest(f"{key} {index}".encode()),
             unit=column.reader.unit,
+            found=found(column, policy, meta, meta.columns[index]),
         )
         for index, column in enumerate(columns)
     ]
@@ -91,6 +93,7 @@ class TokenStore:
         place: says where in a text file a line is, for messages.
         fingerprint: a hash that equal rows share.
         unit: what messages call a line.
+        found: what was counted in the file.
     """
 
     def __init__(
@@ -102,9 +105,10 @@ class TokenStore:
         place: Callable[[int], str],
         fingerprint: str,
         unit: str = "line",
+        found: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._place = place
-        self.unit = unit
+        self.unit, self.found = unit, found
         self.fingerprint = fingerprint
         self.counts: ColumnCounts = meta.columns[column]
         self.num_tokens = self.counts.tokens
@@ -218,7 +222,9 @@ def _read_sound_meta(folder: Path) -> StoreMeta | None:
         return None
 
 
-def _build(columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress) -> None:
+def _build(
+    columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress
+) -> StoreMeta:
     """Make a folder under another name, then give it its own."""
     logger.info(
         "Binarising %d %ss of %s", num_lines, columns[0].reader.unit, ", ".join(str(column.path) for column in columns)
@@ -226,24 +232,12 @@ def _build(columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_l
     with passing_folder(folder.parent) as temporary:
         made = temporary / "made"
         made.mkdir()
-        binarise(columns, policy, made, num_lines=num_lines, progress=progress)
+        meta = binarise(columns, policy, made, num_lines=num_lines, progress=progress)
+        write_meta(made, meta)
         if folder.exists() and _read_sound_meta(folder) is None:
             folder.rename(temporary / "damaged")
         _rename_unless_there(made, folder)
-
-
-@contextmanager
-def passing_folder(cache: Path) -> Iterator[Path]:
-    """Make a folder in the cache that is removed at the end, with all that is left in it."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="unfinished-", dir=cache, ignore_cleanup_errors=True) as temporary:
-            yield Path(temporary)
-    except OSError as error:
-        raise DataError(
-            f"Cannot write binarised text to {cache}: {error.strerror or error}. "
-            "Set data.cache_dir=FOLDER to one that can be written and has room."
-        ) from error
+    return meta
 
 
 def _rename_unless_there(made: Path, folder: Path) -> None:
@@ -266,31 +260,3 @@ def log_progress() -> Progress:
             logger.info("Binarised %d of %d lines (%d %%)", done, total, 100 * done // total)
 
     return report
-
-
-def _report(columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta) -> None:
-    """Say what was found, each time the text is used."""
-    for column, counts in zip(columns, meta.columns, strict=True):
-        if counts.empty and policy.empty != "allow":
-            _warn(column, counts.empty, "empty", counts.first_empty, {"skip": "left out", "keep": "kept"}[policy.empty])
-        if counts.too_long:
-            what = f"longer than {policy.max_length} tokens"
-            done = {"skip": "left out", "truncate": "cut off"}[policy.too_long]
-            _warn(column, counts.too_long, what, counts.first_too_long, done)
-        logger.info(
-            "%s %s: %d of %d %ss, %d tokens, %.2f %% unknown",
-            column.name,
-            column.path,
-            meta.rows,
-            meta.lines,
-            column.reader.unit,
-            counts.tokens,
-            100 * counts.unknown / counts.tokens,
-        )
-
-
-def _warn(column: Column, count: int, what: str, first_line: int, done: str) -> None:
-    unit = column.reader.unit
-    logger.warning(
-        "%d %ss of %s are %s (the first: %s %d) and were %s", count, unit, column.path, what, unit, first_line, done
-    )

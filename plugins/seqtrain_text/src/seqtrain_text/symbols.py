@@ -13,7 +13,18 @@ import numpy as np
 
 from seqtrain.api import DataError, Rows
 from seqtrain_text.config import CharConfig, WhitespaceConfig, WordConfig
-from seqtrain_text.tokenizer import BOS, EOS, PADDING, SPECIAL_TOKENS, UNKNOWN, damaged, digest, read_saved, write_whole
+from seqtrain_text.tokenizer import (
+    BOS,
+    EOS,
+    PADDING,
+    SPECIAL_TOKENS,
+    UNKNOWN,
+    check_vocabulary,
+    damaged,
+    digest,
+    read_saved,
+    write_whole,
+)
 
 FILE_NAME = "vocabulary.json"
 
@@ -136,8 +147,7 @@ class Symbols:
         path = folder / FILE_NAME
         try:
             tokens = json.loads(read_saved(path))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise damaged(path, error) from error
-        if not isinstance(tokens, list) or tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
-            raise damaged(path, f"not a list that begins with {', '.join(SPECIAL_TOKENS)}")
+        check_vocabulary(tokens, path)
         self._use(tokens)

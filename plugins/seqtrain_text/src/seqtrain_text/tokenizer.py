@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -62,11 +63,34 @@ def read_saved(path: Path) -> bytes:
         CheckpointError: it cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():  # reading from a pipe would never end
+            raise damaged(path, "it is no file")
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(
             f"Cannot read the tokenizer {path}: {error.strerror}. Copy the whole run folder, task/ included."
         ) from error
+
+
+def check_vocabulary(tokens: object, path: Path) -> None:
+    """
+    Check that a saved vocabulary is one that was made here: a list of different texts, special ones first.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise damaged(path, "not a list of texts")
+    if tuple(tokens[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
+        raise damaged(path, f"it does not begin with {', '.join(SPECIAL_TOKENS)}")
+    if len(set(tokens)) < len(tokens):
+        twice = next(token for token, count in Counter(tokens).items() if count > 1)
+        raise damaged(path, f"{twice!r} is in it twice")
+    if not "".join(tokens).isascii():
+        try:
+            "".join(tokens).encode()
+        except UnicodeEncodeError as error:
+            raise damaged(path, f"it holds {error.object[error.start]!a}, half of a character") from error
 
 
 def damaged(path: Path, why: object) -> CheckpointError:

@@ -1,0 +1,99 @@
+"""
+What is known of a folder of binarised text: `meta.json`, which `binarise` describes.
+
+It holds a hash of every file beside it, and of itself, so that no changed bit is ever trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from seqtrain_text.files import READ_SIZE
+from seqtrain_text.tokenizer import digest
+
+NAME = "meta.json"
+
+
+@dataclass
+class ColumnCounts:
+    """
+    What was met in one column, lines that were left out included.
+
+    Args:
+        dtype: of the token file.
+        tokens: tokens stored, eos included.
+        unknown: stored tokens that are unknown.
+        empty: lines without a token.
+        first_empty: the first such line's number, 0 where there is none.
+        too_long: lines above the limit.
+        first_too_long: the first such line's number, 0 where there is none.
+    """
+
+    dtype: str
+    tokens: int = 0
+    unknown: int = 0
+    empty: int = 0
+    first_empty: int = 0
+    too_long: int = 0
+    first_too_long: int = 0
+
+
+@dataclass
+class StoreMeta:
+    """Lines read, rows kept, and the counts of each column."""
+
+    lines: int
+    rows: int
+    columns: list[ColumnCounts]
+
+
+def write_meta(folder: Path, meta: StoreMeta) -> None:
+    """Write what is known of a folder that is otherwise finished, and have all of it on the disk."""
+    record: dict[str, Any] = asdict(meta)
+    record["files"] = {path.name: _content(path) for path in sorted(folder.iterdir())}
+    record["sha256"] = _own_hash(record)
+    (folder / NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def read_meta(folder: Path) -> StoreMeta:
+    """
+    Read what is known of a folder, and check that all files in it are what was written.
+
+    Raises:
+        ValueError: one is not, or is missing; the message says which.
+    """
+    try:
+        record = json.loads((folder / NAME).read_bytes())
+        own_hash = record.pop("sha256")
+        if own_hash != _own_hash(record):
+            raise ValueError("it is not what was written")  # noqa: TRY301 - told like all else
+        files = record.pop("files")
+        changed = [name for name, content in files.items() if _content(folder / name) != content]
+        meta = StoreMeta(**record)
+        meta.columns = [ColumnCounts(**counts) for counts in record["columns"]]
+    except (OSError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"cannot read {NAME} and what it tells of: {type(error).__name__}: {error}") from error
+    if changed:
+        raise ValueError(f"{', '.join(changed)} is not what was written")
+    return meta
+
+
+def _content(path: Path) -> str:
+    content = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_SIZE):
+            content.update(block)
+    return content.hexdigest()
+
+
+def _own_hash(record: Mapping[str, Any]) -> str:
+    return digest(json.dumps(record, sort_keys=True).encode())
