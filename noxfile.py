@@ -64,7 +64,7 @@ def faults(session: nox.Session) -> None:
     install_projects(session)
     session.run(
         "python", "-m", "pytest", "-m", "fault", "-p", "fault_table", "--numprocesses=auto", "--dist=loadscope",
-        env={"PYTHONPATH": str(ROOT / "tests")},
+        env={"PYTHONPATH": str(ROOT / "tests"), "SEQTRAIN_FAULT_TRIALS": "all"},  # else sweeps try a part
     )  # fmt: skip
 
 

@@ -35,12 +35,14 @@ FAULTS = {
     "F22": ("another or damaged vocabulary", "refused"),
     "F23": ("training text that changed between start and resume", "refused"),
     "F24": ("damaged stores of binarised text", "noticed and built again"),
-    "F25": ("odd paths, locale C, no HOME, read-only installation", "runs"),
+    "F25": ("odd paths, locale C, no HOME, read-only installation, a clock that jumps back", "runs"),
     "F26": ("a tracker that fails", "training is unaffected; one warning"),
     "F27": ("a hook that raises", "the run ends with the plugin's name and version"),
     "F28": ("several settings wrong at once", "all told in one go, without torch"),
-    "F29": ("a checkpoint of every format ever released", "loads"),
+    "F29": ("a checkpoint of every format ever released; of a newer one", "loads; refused, with the version"),
     "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
+    "F31": ("any bytes, and changed ones, in every file that is read", "read rightly, or refused by the file's name"),
+    "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends to the bit as if left alone"),
 }  # fmt: skip
 
 
@@ -55,11 +57,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not re.search(r"\bfault\b", terminalreporter.config.getoption("markexpr")):
         return
     seen: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    inputs: dict[str, int] = defaultdict(int)  # of tests that try many in one trial
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):
-            for name, value in getattr(report, "user_properties", ()):
+            properties = getattr(report, "user_properties", ())
+            for name, value in properties:
                 if name == "fault":
                     seen[value][outcome] += 1
+                    inputs[value] += sum(each for what, each in properties if what == "inputs")
     terminalreporter.section("faults")
     terminalreporter.write_line("| fault | injected | expected | trials | observed |\n|---|---|---|---|---|")
     for fault, (injected, expected) in FAULTS.items():
@@ -68,6 +73,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         trials = counts.get("passed", 0) + wrong
         observed = "NOT as expected" if wrong else "as expected" if trials else "NOT TRIED"
         skipped = f", {counts['skipped']} skipped" if counts.get("skipped") else ""
+        tried = f"{trials} ({inputs[fault]:,} inputs)" if inputs[fault] else f"{trials}"
         terminalreporter.write_line(
-            f"| {fault} | {injected} | {expected} | {trials} | {observed}{f' ({wrong})' if wrong else ''}{skipped} |"
+            f"| {fault} | {injected} | {expected} | {tried} | {observed}{f' ({wrong})' if wrong else ''}{skipped} |"
         )

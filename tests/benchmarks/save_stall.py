@@ -4,7 +4,7 @@ How long training waits for a save, asynchronous and not, as a share of the time
     python tests/benchmarks/save_stall.py FOLDER [35|200 ...]
 
 Trains a language model of some 35 or 200 million parameters with AdamW on made-up data, on the CPU, in batches of
-2,048 tokens, and saves after steps 4, 8 and 12. The first save finds memory for its copy, which later ones use again,
+2,048 tokens, and saves after steps 3 and 6. The first save finds memory for its copy, which the second uses again,
 so it is listed apart. FOLDER needs three bytes of room for every byte that weights and optimizer take.
 """
 
@@ -26,7 +26,7 @@ from seqtrain.run_folder import RunFolder
 from seqtrain.trainer import Trainer
 
 SIZES = {35: (12, 480), 200: (16, 1008)}  # millions of parameters: layers, width
-STEPS, EVERY = 13, 4
+STEPS, EVERY = 7, 3
 
 
 def timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
@@ -72,7 +72,7 @@ PLAIN = (Trainer.train_step, Checkpointing.save)
 def main(folder: Path, sizes: list[int]) -> None:
     """Print a table."""
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"{'parameters':>12}  {'saving':14}{'step s':>8}{'first save':>12}{'later saves':>13}{'later / step':>14}")
+    print(f"{'parameters':>12}  {'saving':14}{'step s':>8}{'first save':>12}{'second save':>13}{'second / step':>14}")
     for size in sizes:
         for asynchronous in (False, True):
             number, steps, saves = measure(folder, *SIZES[size], asynchronous=asynchronous)

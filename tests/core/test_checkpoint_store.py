@@ -595,6 +595,35 @@ def test_a_pointer_that_is_no_text_is_an_error_of_ours(store: CheckpointStore) -
         store.open("last")
 
 
+@pytest.mark.parametrize("content", [b"\xff", b"../../etc", b"x" * 5000, b""])
+@pytest.mark.fault("F5")
+def test_a_broken_best_does_not_stop_a_run(store: CheckpointStore, caplog, content: bytes) -> None:
+    """It is dropped, with a warning, and found out again by the next save."""
+    fill(store, {1: 3.0, 2: 4.0})
+    (store.folder / "best").write_bytes(content)
+    (store.folder / "last").write_bytes(content)
+
+    good = store.newest_good()
+    store.retain(keep_last=2, keep_best=1, metric="loss", higher_is_better=False)
+
+    assert good is not None
+    assert (good.name, store.pointer("last"), store.pointer("best")) == (
+        "step-00000002",
+        "step-00000002",
+        "step-00000001",
+    )
+    assert str(store.folder / "best") in caplog.text
+
+
+@pytest.mark.parametrize("name", ["9" * 40, "9" * 5000, "x" * 5000, "a/" + "x" * 5000, "²"])
+def test_a_name_of_any_kind_is_answered(store: CheckpointStore, name: str) -> None:
+    """One that no file can have, or no number, too."""
+    fill(store, {1: None})
+
+    with pytest.raises(CheckpointError, match=r"No checkpoint .*There are: step-00000001\."):
+        store.open(name)
+
+
 def test_a_folder_that_cannot_be_listed_is_an_error_of_ours(tmp_path: Path) -> None:
     """Here because it is a file."""
     (tmp_path / "checkpoints").write_text("x")

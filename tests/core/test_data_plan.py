@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -112,6 +113,29 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert order(1, 1) == order(1, 1)
     assert order(1, 1) != order(1, 2)
     assert order(1, 1) != order(2, 1)
+
+
+def test_the_hash_of_a_plan_is_known() -> None:
+    """Sizes of steps and batches, then the examples in their order: those of the batches worked by hand."""
+    plan = plan_epoch(Lengths([[4], [2], [6], [2], [4], [3]]), limits(8), seed=1, epoch=1, shuffle=False)
+    numbers = [1, 1, 1, 1, 2, 2, 1, 1, 1, 3, 5, 0, 4, 2]
+
+    assert hashlib.sha256(b"".join(each.to_bytes(8, "little") for each in numbers)).hexdigest()[:16] == plan.digest
+
+
+def test_the_hash_tells_any_two_orders_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other epochs, seeds, limits and steps; it is the same however it is computed."""
+    data = Lengths([[1 + each % 7] for each in range(200)])
+    others = ({}, {"seed": 2}, {"epoch": 2}, {"limits": limits(21)}, {"micro_batches_per_step": 2}, {"shuffle": False})
+
+    def digests() -> list[str]:
+        return [plan_epoch(data, **{"limits": limits(20), "seed": 1, "epoch": 1, **other}).digest for other in others]
+
+    whole = digests()
+    monkeypatch.setattr(plan_module, "HASHED_BATCHES", 3)
+
+    assert len(set(whole)) == len(others)
+    assert whole == digests()
 
 
 def test_small_chunks_and_files_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

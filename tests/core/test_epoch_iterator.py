@@ -88,6 +88,7 @@ def test_an_epoch_goes_on_where_it_stopped() -> None:
     cursor = int(second.plan(3).step_starts[2])
 
     assert batches(second, 3, cursor) == whole[2][cursor:]
+    assert second.plan(3).digest == first.plan(3).digest != first.plan(2).digest
     assert whole[1] != whole[2]
 
 

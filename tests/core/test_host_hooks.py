@@ -223,6 +223,7 @@ def test_an_object_that_cannot_be_looked_at_is_refused():
         RunHooks({"callbacks.x": Hides()})
 
 
+@pytest.mark.fault("F27")
 def test_a_failing_hook_names_plugin_distribution_and_version():
     """As far as the instance is made from a component."""
     hooks = RunHooks({"callbacks.watch": failing(ZeroDivisionError("by zero"))}, {"callbacks.watch": owner("callback")})
@@ -235,6 +236,7 @@ def test_a_failing_hook_names_plugin_distribution_and_version():
     )
 
 
+@pytest.mark.fault("F27")
 def test_a_hook_that_cannot_be_called_names_plugin_distribution_and_version():
     """At once, when the run is put together."""
 
@@ -247,6 +249,7 @@ def test_a_hook_that_cannot_be_called_names_plugin_distribution_and_version():
         RunHooks({"trackers.watch": Typo()}, TRACKER)
 
 
+@pytest.mark.fault("F27")
 def test_a_hook_that_exits_fails_the_run():
     """`sys.exit()` in a plugin must not end the process as if all were well."""
     with pytest.raises(PluginError, match=r"callbacks.ema failed in seqtrain_step_end: SystemExit: 0"):

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.run_folder import RunFolder
 
 AS_FINISHED = {"trackers__tensorboard": None, "trainer__validate": "{steps: 3}"}  # the settings of the run `copied`
 
 
+@pytest.mark.fault("F28")
 def test_all_wrong_settings_are_told_at_once(workshop):
     """Component keys, types, values and sections, each with its place; nothing is created."""
     outcome = workshop.train(
@@ -56,6 +58,7 @@ def test_an_unknown_component_gets_a_suggestion(workshop, words, said):
     assert not workshop.run.exists()
 
 
+@pytest.mark.fault("F28")
 def test_a_file_of_settings_is_quoted_with_line_and_column(cli, tmp_path):
     """YAML that is wrong in two places."""
     file = tmp_path / "run.yaml"
@@ -125,6 +128,21 @@ def test_accepted_changes_go_on_and_are_told(copied):
     assert "optimizer.lr" in outcome.err
     assert copied.checkpoints()[-1] == "step-00000008"
     assert yaml.safe_load((copied.run / "config.yaml").read_text())["optimizer"]["lr"] == 0.0123
+
+
+@pytest.mark.parametrize("changed", [{"data__max_sentences": 32}, {"data__max_sentences": 3}, {"data__seed": 5}])
+def test_an_epoch_of_other_batches_begins_anew(copied, changed):
+    """A place in the old order says nothing of the new one: every example comes once from there on, and so it is told."""
+    given = {**AS_FINISHED, **changed, "trainer__max_steps": 9}
+
+    outcome = copied.train("--accept-changes", **given)
+
+    assert outcome.code == 0, outcome.err
+    assert "The batches of epoch 1, or their order, are not what they were: the epoch begins anew" in outcome.err
+    state = Checkpoint.verified(copied.run / "checkpoints" / "step-00000009").load("progress")
+    assert (state["epoch"], state["cursor"]) == (1, 3)
+    again = copied.train("--accept-changes", **{**given, "trainer__max_steps": 10})
+    assert "begins anew" not in again.err
 
 
 def test_a_changed_model_is_refused_by_its_checkpoint_even_if_accepted(copied):

@@ -83,3 +83,13 @@ def test_every_difference_has_a_name():
 
     assert ["a.b.1", "t", "only", "new"] == differing(first, second)
     assert [] == differing(first, first)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_bits_count_not_values(dtype):
+    """Zero is not minus zero, though they are equal; the same NaN is no difference, in a number of its own too."""
+    zeros, minus = torch.zeros(3, dtype=dtype), -torch.zeros(3, dtype=dtype)
+    nan = torch.tensor(float("nan"), dtype=dtype)
+
+    assert ["t"] == differing({"t": zeros, "nan": nan}, {"t": minus, "nan": nan.clone()})
+    assert [] == differing({"t": torch.empty(0)}, {"t": torch.empty(0)})

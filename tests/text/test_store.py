@@ -184,16 +184,24 @@ def test_what_changes_the_rows_changes_the_fingerprint(tmp_path, pair):
     assert len(prints) == len(set(prints)) == 8
 
 
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    "gone": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "a bit flipped": lambda path: path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])),
+    "of another kind": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "another's": lambda path: path.write_bytes((path.parent / "tokens-0.bin").read_bytes()),
+}
+
+
 @pytest.mark.parametrize("name", ["tokens-1.bin", "offsets-0.bin", "skipped.bin", "meta.json"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.fault("F24")
 def test_a_damaged_entry_is_made_again(tmp_path, pair, name, damage, caplog):
-    """Files that are missing or of another size are noticed before they are used."""
+    """Files that are not what was written are noticed before they are used, though their size be right."""
     expected = [rows_of(each) for each in build_stores(pair, cache=tmp_path / "cache", policy=SKIP)]
     (folder,) = (tmp_path / "cache").iterdir()
-    if damage == "cut":
-        (folder / name).write_bytes((folder / name).read_bytes()[:-3])
-    else:
-        (folder / name).unlink()
+    DAMAGES[damage](folder / name)
     caplog.clear()
 
     assert expected == [rows_of(each) for each in build_stores(pair, cache=tmp_path / "cache", policy=SKIP)]
@@ -201,14 +209,28 @@ def test_a_damaged_entry_is_made_again(tmp_path, pair, name, damage, caplog):
     assert [folder] == list((tmp_path / "cache").iterdir())
 
 
-def test_meta_of_another_shape_is_damage(tmp_path, pair, caplog):
-    """JSON that is not ours is not trusted."""
+@pytest.mark.parametrize("changes", [{"lines": 1}, {"rows": 2}, {"columns": []}, {"files": {}}, {"sha256": ""}])
+@pytest.mark.fault("F24")
+def test_meta_that_was_edited_is_damage(tmp_path, pair, caplog, changes):
+    """It is not what was written."""
     build_stores(pair, cache=tmp_path / "cache", policy=SKIP)
     (folder,) = (tmp_path / "cache").iterdir()
-    (folder / "meta.json").write_text(json.dumps({"lines": 1}))
+    (folder / "meta.json").write_text(json.dumps(json.loads((folder / "meta.json").read_text()) | changes))
 
     assert 3 == len(build_stores(pair, cache=tmp_path / "cache", policy=SKIP)[0])
     assert "is damaged" in caplog.text
+
+
+def test_text_of_which_much_is_unknown_is_told(tmp_path, pair, tokenizer, caplog):
+    """As when it is of another language than the vocabulary."""
+    (tmp_path / "y.en").write_text("x y\nz z\n")
+
+    build_stores([Column(tmp_path / "y.en", tokenizer, "source")], cache=tmp_path, policy=SKIP)
+
+    assert f"67 % of the tokens of {tmp_path / 'y.en'} are unknown to the source vocabulary" in caplog.text
+    caplog.clear()
+    build_stores(pair, cache=tmp_path, policy=SKIP)
+    assert "are unknown" not in caplog.text
 
 
 def test_two_builders_at_once_do_no_harm(tmp_path, pair):

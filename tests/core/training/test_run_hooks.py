@@ -51,6 +51,7 @@ def test_the_order_of_a_configuration_does_not_matter(toy) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize(("error", "arrives"), [(ValueError("no"), PluginError), (DataError("no"), DataError)])
+@pytest.mark.fault("F27")
 def test_a_failing_callback_ends_the_run_and_all_are_told(toy, hook, error, arrives) -> None:
     """Whenever it fails; an error of ours keeps its kind."""
     seen: list[str] = []
@@ -73,6 +74,7 @@ def test_a_failing_callback_ends_the_run_and_all_are_told(toy, hook, error, arri
 
 
 @pytest.mark.parametrize("hook", ["run_start", "step_end", "metrics", "run_end"])
+@pytest.mark.fault("F26")
 def test_a_failing_tracker_ends_nothing(toy, hook) -> None:
     """The run ends with the weights and the metrics it would have had without it."""
     seen: list[str] = []
