@@ -66,5 +66,5 @@ def test_a_file_that_is_another_is_refused(folder: Path, damage, said: str) -> N
 @pytest.mark.fault("F9")
 def test_no_forged_name_leads_out_of_the_folder(folder: Path, name: str) -> None:
     """It is refused before anything is opened."""
-    with pytest.raises(CheckpointError, match="which is refused"):
+    with pytest.raises(ValueError, match="which is refused"):
         TaskFiles(folder).load_state_dict({name: "0"})

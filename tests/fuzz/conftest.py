@@ -144,7 +144,7 @@ def only_our_errors(*named: str) -> Iterator[None]:
     except SeqtrainError as error:
         message = str(error)
         assert any(name in message for name in named), f"no {named} in {message}"
-        assert len(message) < 5000
+        assert len(message) < 10_000
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,11 @@ fuzzed = settings(
 CHECKPOINT = "step-00000004"
 FILES = ["state.json", "model.safetensors", "optimizer.safetensors", "state.safetensors"]
 MENDED = ["manifest.json", *FILES, LAST, BEST, RANKING]
-SETTINGS = ["required", *(f"{each}:" for each in ("task", "model", "optimizer", "lr_scheduler", "trainer"))]
+SETTINGS = [
+    "required",
+    "set steps or epochs",
+    *(f"{each}:" for each in ("task", "model", "optimizer", "lr_scheduler", "trainer")),
+]
 PARTS = [
     "trainer.patience=2",
     "lr_scheduler.name=reduce_lr_on_plateau",

@@ -189,4 +189,4 @@ def _parsed(line: bytes) -> Mapping[str, Any]:
 
 def _step_of(line: Mapping[str, Any]) -> float:
     step = line.get("step")
-    return float(step) if isinstance(step, int) else math.inf
+    return step if isinstance(step, int) else math.inf

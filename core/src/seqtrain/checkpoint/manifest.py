@@ -97,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
             seqtrain=str(record["seqtrain"]),
             files=files,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{folder / NAME} lacks an entry or has one of another kind: {error!r}.") from error
 
 

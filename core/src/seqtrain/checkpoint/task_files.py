@@ -44,12 +44,11 @@ class TaskFiles:
 
         Raises:
             CheckpointError: one is missing or another; the message names it.
+            ValueError: the state names what cannot be a file there.
         """
         for name, sha256 in state.items():
             if not (isinstance(name, str) and _PATH.fullmatch(name)):
-                raise CheckpointError(
-                    f"The checkpoint says that {name!r} is a file of {self._folder}, which is refused."
-                )
+                raise ValueError(f"it says that {name!r} is a file of {self._folder}, which is refused")
             path = self._folder / name
             if _sha256(path) != sha256:
                 raise CheckpointError(
@@ -71,7 +70,10 @@ def check_task_files(checkpoint: Checkpoint, folder: Path) -> None:
     state = checkpoint.load(PART)
     if not isinstance(state, dict):
         raise CheckpointError(f"Checkpoint {checkpoint.path} is damaged: {PART!r} in it holds no hashes.")
-    TaskFiles(folder).load_state_dict(state)
+    try:
+        TaskFiles(folder).load_state_dict(state)
+    except ValueError as error:
+        raise CheckpointError(f"Checkpoint {checkpoint.path} is damaged: {error}.") from error
 
 
 def _files(folder: Path) -> list[Path]:
