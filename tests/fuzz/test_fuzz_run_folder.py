@@ -42,11 +42,8 @@ fuzzed = settings(
 CHECKPOINT = "step-00000004"
 FILES = ["state.json", "model.safetensors", "optimizer.safetensors", "state.safetensors"]
 MENDED = ["manifest.json", *FILES, LAST, BEST, RANKING]
-SETTINGS = [
-    "required",
-    "set steps or epochs",
-    *(f"{each}:" for each in ("task", "model", "optimizer", "lr_scheduler", "trainer")),
-]
+SETTINGS = ["required", "set steps or epochs"]  # what was found out only when all is put together names the setting
+SETTINGS += [f"{each}{mark}" for each in ("task", "model", "optimizer", "lr_scheduler", "trainer") for mark in ":."]
 PARTS = [
     "trainer.patience=2",
     "lr_scheduler.name=reduce_lr_on_plateau",
