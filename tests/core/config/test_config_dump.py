@@ -68,7 +68,9 @@ def test_a_recipe_does_not_show_through_a_dump(registry: Registry, resolved: Res
     assert ((), (), None, Every()) == (again.callbacks, again.trackers, again.trainer.max_steps, again.trainer.validate)
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text("${}\\ab.:'\"#-[]~ \n\t", max_size=12)
+# Neither halves of characters nor NUL, which the configuration refuses.
+any_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+texts = any_text | st.text("${}\\ab.:'\"#-[]~ \n\t", max_size=12)
 
 
 @settings(
