@@ -59,7 +59,7 @@ class TrainerConfig:
     micro_batches_per_step: int | None = option(
         None, help="batches summed into one update, over all workers; default: the number of workers", ge=1
     )
-    precision: str = option("fp32", help="arithmetic of the forward pass", choices=("fp32", "bf16"))
+    precision: str = option("fp32", help="arithmetic of the forward pass", choices=("fp32", "bf16", "fp16"))
     seed: int = option(1, help="seed of the initial weights and of dropout", ge=0)
 
 
@@ -133,9 +133,38 @@ class DistributedConfig:
     workers: int = option(1, help="processes on this host", unit="workers", ge=1, may_change=True)
     nodes: int = option(1, help="hosts", unit="hosts", ge=1, may_change=True)
     rendezvous: str | None = option(None, help="HOST:PORT where several hosts meet", may_change=True)
+    engine: str = option(
+        "ddp",
+        help="how several workers hold the model: each all of it (ddp), or a part each (fsdp)",
+        choices=("ddp", "fsdp"),
+        may_change=True,
+    )
+    threads: int | None = option(
+        None, help="threads of a worker; default: the host's cores, divided among its workers", ge=1, may_change=True
+    )
+    max_restarts: int = option(
+        0,
+        help="how often all workers are started again, from the newest checkpoint, when one has failed",
+        ge=0,
+        may_change=True,
+    )
+    timeout: float = option(
+        600.0,
+        help="seconds without progress after which a worker prints its stack and fails",
+        unit="seconds",
+        gt=0,
+        may_change=True,
+    )
+    stop_seconds: int = option(
+        300,
+        help="seconds that workers have to save and end when they are told to stop",
+        unit="seconds",
+        ge=1,
+        may_change=True,
+    )
     launcher: Selection | None = option(
         None,
-        help="what starts the run's processes; by default this process trains",
+        help="what starts the run's processes; by default this process trains, or starts the workers",
         component="launcher",
         may_change=True,
     )
