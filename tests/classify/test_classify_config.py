@@ -14,6 +14,8 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.single_label import SingleLabel
 from seqtrain_text.config import WordConfig
 
+EXAMPLES = sorted((Path(__file__).parents[2] / "seqtrain_classify" / "examples").glob("*.yaml"))
+
 
 def config(**settings):
     """Make a config with a training file."""
@@ -78,12 +80,11 @@ def test_the_recipe_is_a_configuration():
     assert ("label", "text") == resolved.task.config.columns
 
 
-@pytest.mark.parametrize("name", ["sst2", "sst5"])
-def test_the_examples_are_configurations(name):
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_configurations(example):
     """With the files that their first lines ask for."""
-    path = Path(__file__).parents[2] / "seqtrain_classify" / "examples" / f"{name}.yaml"
     registry = TestHost.with_everything_installed().registry
-    resolved = resolve(registry, config_file=path, overrides=["task.train=x.tsv"]).config
+    resolved = resolve(registry, config_file=example, overrides=["task.train=x.tsv"]).config
 
     assert ("label", "text") == resolved.task.config.columns
     assert resolved.trainer.best_metric in SingleLabel().higher_is_better

@@ -98,6 +98,26 @@ def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path, below: str) -> None:
         RunFolder(tmp_path / "file" / below).create()
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "train.log", "metrics.jsonl", "lock"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_refused_before_it_is_opened(folder: RunFolder, name: str, make) -> None:
+    """A pipe would be waited for without end, here and through a link."""
+    make(folder.path / name)
+
+    with pytest.raises(CheckpointError, match=rf"run/{name} is no file .*Remove it, or choose another --run-dir"):
+        folder.create()
+
+
+def test_files_may_lie_elsewhere(folder: RunFolder, tmp_path: Path) -> None:
+    """A link to a file is one, also before the file is there."""
+    folder.train_log.symlink_to(tmp_path / "later.log")
+    folder.create()
+    folder.train_log.write_text("x")
+    folder.create()
+
+    assert (tmp_path / "later.log").read_text() == "x"
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission denied")],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqtrain.errors import DataError
+from seqtrain_text.corpus import write_corpus
 from seqtrain_text.passing_folder import passing_folder
 
 
@@ -43,5 +44,7 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_its_setting(tmp_path: Path
     """Here a file is in its place."""
     (tmp_path / "cache").write_text("x")
 
-    with pytest.raises(DataError, match=r"data\.cache_dir=FOLDER"), passing_folder(tmp_path / "cache"):
-        pass
+    with pytest.raises(DataError, match=r"write binarised text to .*data\.cache_dir=FOLDER"):
+        passing_folder(tmp_path / "cache").__enter__()
+    with pytest.raises(DataError, match="write the built-in corpus to"):
+        write_corpus({"a": "text"}, tmp_path / "cache" / "corpus")

@@ -77,6 +77,11 @@ class RunFolder:
         """The checkpoints; see `seqtrain.checkpoint.store`."""
         return self.path / "checkpoints"
 
+    @property
+    def _lock(self) -> Path:
+        """Held by the process that trains here."""
+        return self.path / "lock"
+
     def exists_run(self) -> bool:
         """Say whether a run was started here before."""
         return self.config.exists() or self.has_checkpoints()
@@ -102,7 +107,7 @@ class RunFolder:
 
         Raises:
             UsageError: the path is a file.
-            CheckpointError: nothing can be written there.
+            CheckpointError: nothing can be written there, or what should be a file in it is none.
         """
         probe = beside(self.path / "probe", "tmp")
         try:
@@ -116,6 +121,12 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise self._not_writable(error) from error
+        for path in (self.config, self.train_log, self.metrics, self._lock):
+            if path.exists() and not path.is_file():
+                raise CheckpointError(
+                    f"{path} is no file but a folder, a pipe or a device, where training could wait for ever. "
+                    "Remove it, or choose another --run-dir."
+                )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -125,7 +136,7 @@ class RunFolder:
         Raises:
             UsageError: another process trains here.
         """
-        path = self.path / "lock"
+        path = self._lock
         try:
             file = path.open("a+", encoding="utf-8")
         except OSError as error:

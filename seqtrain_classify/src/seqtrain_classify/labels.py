@@ -11,7 +11,7 @@ from typing import Any, final
 
 from seqtrain.api import CheckpointError
 from seqtrain_classify.tables import shorten
-from seqtrain_text.tokenizer import write_whole
+from seqtrain_text.tokenizer import read_plain, write_whole
 
 FILE_NAME = "labels.json"
 SHOWN = 10  # labels in a message
@@ -100,13 +100,11 @@ def load_labels(kind: str, artifacts: Path) -> list[str]:
     """
     path = artifacts / FILE_NAME
     try:
-        if path.exists() and not path.is_file():  # reading from a pipe would never end
-            raise ValueError("it is no file")  # noqa: TRY301 - told like all else
-        kept = json.loads(path.read_bytes())
+        kept = json.loads(read_plain(path))
         kept_kind, labels = kept["kind"], kept["labels"]
         "".join(labels).encode()
         if not isinstance(labels, list) or len(set(labels)) < len(labels):
-            raise ValueError("the labels are no list of different texts")  # noqa: TRY301
+            raise ValueError("the labels are no list of different texts")  # noqa: TRY301 - told like all else
     except OSError as error:
         raise CheckpointError(
             f"Cannot read the labels {path}: {error.strerror}. Copy the whole run folder, task/ included."

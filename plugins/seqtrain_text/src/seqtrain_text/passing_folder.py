@@ -16,11 +16,15 @@ _PREFIX = "unfinished-"
 
 
 @contextmanager
-def passing_folder(cache: Path) -> Iterator[Path]:
+def passing_folder(cache: Path, content: str = "binarised text") -> Iterator[Path]:
     """
     Make a folder in the cache that is removed at the end, with all that is left in it.
 
     One that a killed process has left is removed by the next that makes one: nobody holds its lock any more.
+
+    Args:
+        cache: where it is made.
+        content: what is to be written in it, for the message.
 
     Raises:
         DataError: the cache, or what is written while the folder is used, cannot be written.
@@ -37,9 +41,19 @@ def passing_folder(cache: Path) -> Iterator[Path]:
             yield folder
     except OSError as error:
         raise DataError(
-            f"Cannot write binarised text to {cache}: {error.strerror or error}. "
+            f"Cannot write {content} to {cache}: {error.strerror or error}. "
             "Set data.cache_dir=FOLDER to one that can be written and has room."
         ) from error
+
+
+def passing_folders(cache: Path) -> Iterator[Path]:
+    """Yield the folders that live processes have made in the cache, this one's included."""
+    for folder in cache.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            with _locked(folder, wait=False) as is_abandoned:
+                pass
+            if not is_abandoned:
+                yield folder
 
 
 @contextmanager

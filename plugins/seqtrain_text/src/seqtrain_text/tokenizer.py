@@ -55,6 +55,19 @@ def write_whole(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
+def read_plain(path: Path) -> bytes:
+    """
+    Read a file.
+
+    Raises:
+        ValueError: it is something else, such as a pipe, which would never end.
+        OSError: it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")
+    return path.read_bytes()
+
+
 def read_saved(path: Path) -> bytes:
     """
     Read a file of a saved tokenizer.
@@ -63,9 +76,9 @@ def read_saved(path: Path) -> bytes:
         CheckpointError: it cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():  # reading from a pipe would never end
-            raise damaged(path, "it is no file")
-        return path.read_bytes()
+        return read_plain(path)
+    except ValueError as error:
+        raise damaged(path, error) from error
     except OSError as error:
         raise CheckpointError(
             f"Cannot read the tokenizer {path}: {error.strerror}. Copy the whole run folder, task/ included."
