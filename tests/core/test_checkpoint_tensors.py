@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from seqtrain.checkpoint.checkpoint import write_state
+from seqtrain.checkpoint.pieces import StoredTensors
 from seqtrain.checkpoint.tensors import Packer, read_state, unpack, write_tensors
 from seqtrain.errors import CheckpointError
 
@@ -63,7 +64,7 @@ def round_trip(state: Any, file: Path) -> Any:
     packer = Packer()
     skeleton = json.loads(json.dumps(packer.pack(state), allow_nan=False))
     write_tensors(file, packer.tensors)
-    return read_state(skeleton, file)
+    return read_state(skeleton, StoredTensors(file.parent, file.name, [file.name]))
 
 
 @settings(max_examples=150, deadline=None)
@@ -120,7 +121,7 @@ def test_tied_weights_are_stored_once_and_come_back_tied(tmp_path: Path) -> None
     skeleton = packer.pack({"encoder.embed": shared, "decoder.embed": shared, "other": shared.clone()})
     write_tensors(tmp_path / "m.safetensors", packer.tensors)
 
-    back = read_state(skeleton, tmp_path / "m.safetensors")
+    back = read_state(skeleton, StoredTensors(tmp_path, "m.safetensors", ["m.safetensors"]))
 
     assert list(packer.tensors) == ["encoder.embed", "other"]
     assert back["encoder.embed"] is back["decoder.embed"]
@@ -188,7 +189,7 @@ def test_what_cannot_be_saved_is_named(state: Any, complaint: str) -> None:
 def test_unpacking_shares_nothing_with_the_skeleton() -> None:
     """Changing a restored list does not change what a second reading gives."""
     skeleton = {"a": [1, 2]}
-    unpack(skeleton, lambda _: torch.ones(1))["a"].append(3)
+    unpack(skeleton, lambda *_: torch.ones(1))["a"].append(3)
 
     assert skeleton == {"a": [1, 2]}
 
@@ -226,5 +227,5 @@ def test_an_error_of_the_library_that_is_not_the_systems_is_passed_on(
 
 def test_a_reference_without_a_file_is_refused() -> None:
     """A forged skeleton refers to tensors where there are none."""
-    with pytest.raises(ValueError, match="no file for the tensor 'a'"):
-        read_state({"$tensor": "a"}, None)
+    with pytest.raises(ValueError, match=r"no file 'x\.safetensors'"):
+        read_state({"$tensor": "a"}, StoredTensors(Path("/nowhere"), "x.safetensors", []))

@@ -9,16 +9,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqtrain.checkpoint.agreement import by_main
+from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.checkpoint.durable import NotWrittenError
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.checkpoint.snapshot import Snapshot
-from seqtrain.checkpoint.store import NotWrittenError
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
+from seqtrain.checkpoint.tensors import Place, whole
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.progress import Progress
 
 if TYPE_CHECKING:
     from seqtrain.checkpoint.store import CheckpointStore
+    from seqtrain.engine.group import WorkerGroup
     from seqtrain.trainer import Trainer
 
 _ALWAYS_SAVED = ("model", "optimizer", "progress", "data")  # other parts may be newer than a checkpoint
@@ -33,6 +37,9 @@ class Checkpointing:
     A save is a copy of the state, taken between two steps, and a thread that writes it while training goes on. One is
     written at a time: the next waits for the one before. Pointers move and old checkpoints are deleted only when the
     new one is on the disk. With `checkpoint.asynchronous=false` the step waits.
+
+    All workers of a run call this at the same steps. Each writes the part of the state that it alone has, the main
+    one also what is the same on all; what fails on one of them fails on all.
 
     Args:
         config: cadence, retention, and what to do when a save fails.
@@ -51,6 +58,7 @@ class Checkpointing:
         self._snapshot = Snapshot()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._being_written: Future[Path] | None = None
+        self._threads: WorkerGroup | None = None  # by which the threads that write talk to each other
 
     def due(self, progress: Progress) -> bool:
         """Say whether to save after the step just counted."""
@@ -73,17 +81,28 @@ class Checkpointing:
         if progress.step == self._newest_step:
             return
         self.finish(trainer)
+        group = trainer.engine.group
+        self._threads = self._threads or group.beside()
         state = {name: part.state_dict() for name, part in trainer.state.items()}
+        if group.world_size > 1:
+            from seqtrain.checkpoint.placement import own_share  # noqa: PLC0415 - takes torch a second, see there
+
+            state = own_share(state, group)
         if self._config.asynchronous:
             state = self._snapshot.take(state)
         self._newest_step = progress.step
-        self._being_written = self._writer.submit(self._write, progress.step, progress.epoch, state, trainer.measures)
+        self._being_written = self._writer.submit(
+            self._write, progress.step, progress.epoch, state, trainer.measures, self._threads
+        )
         if not self._config.asynchronous:
             self.finish(trainer)
 
     def announce(self, trainer: Trainer) -> None:
         """Let the hooks know of a checkpoint that has been written since the last step."""
-        if self._being_written is not None and self._being_written.done():
+        if self._being_written is None:
+            return
+        on_all = trainer.engine.group.gather_numbers([self._being_written.done()])
+        if all(is_done for [is_done] in on_all):
             self.finish(trainer)
 
     def finish(self, trainer: Trainer, *, last: bool = False) -> None:
@@ -97,12 +116,15 @@ class Checkpointing:
             self._newest_step = 0  # this step may be tried again
             if last or self._config.when_unwritable == "stop":
                 raise
-            logger.error(  # noqa: TRY400 - a full disk is no bug of ours: no traceback
-                "%s Training goes on without it and saves again when that is due next (checkpoint.when_unwritable).",
-                error,
-            )
+            if trainer.engine.group.is_main:
+                logger.error(  # noqa: TRY400 - a full disk is no bug of ours: no traceback
+                    "%s Training goes on without it and saves again when that is due next "
+                    "(checkpoint.when_unwritable).",
+                    error,
+                )
         else:
-            trainer.hooks.call("seqtrain_checkpoint_saved", trainer=trainer, path=path)
+            if trainer.engine.group.is_main:
+                trainer.hooks.call("seqtrain_checkpoint_saved", trainer=trainer, path=path)
 
     def close(self) -> None:
         """Wait for the thread that writes, when the run has ended by an error that nothing here may hide."""
@@ -110,12 +132,14 @@ class Checkpointing:
         if self._being_written is not None and (error := self._being_written.exception()) is not None:
             logger.error("%s", error)
 
-    def _write(self, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float]) -> Path:
+    def _write(
+        self, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float], group: WorkerGroup
+    ) -> Path:
         """Write a checkpoint and delete what need not stay; runs in the thread."""
         for attempt in range(self._config.retries + 1):
             try:
-                path = self._store.save(step, epoch, state, measures)
-                self._retain()
+                path = self._store.save(step, epoch, state, measures, group)
+                by_main(group, self._retain)
             except NotWrittenError as error:
                 if attempt == self._config.retries:
                     raise
@@ -143,12 +167,13 @@ class Checkpointing:
         Raises:
             CheckpointError: it is not one of this run's model and configuration, or none is good.
         """
-        checkpoint = self._store.newest_good()
+        checkpoint = self._newest_good(trainer.engine.group)
         trainer.reporter.forget_after(0 if checkpoint is None else checkpoint.step)
         if checkpoint is None:
             return False
         newer = [name for name in trainer.state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
-        state = {name: checkpoint.load(name) for name in trainer.state if name not in newer}
+        place = _place(trainer)
+        state = {name: checkpoint.load(name, place) for name in trainer.state if name not in newer}
         anew = [name for name in newer if name != TASK_FILES]  # of which there is nothing to start with
         try:
             check_match(
@@ -164,10 +189,30 @@ class Checkpointing:
                 f"{checkpoint.path} does not fit this run: {error}. Start again with the config.yaml beside it, "
                 "or in another --run-dir."
             ) from error
-        self._retain()  # if the run was killed right after this one was saved, that has not been done yet
+        if trainer.engine.group.is_main:
+            self._retain()  # if the run was killed right after this one was saved, that has not been done yet
         self._newest_step = trainer.progress.step
         progress = trainer.progress
         if anew:
             logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(anew))
         logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, progress.epoch, progress.step)
         return True
+
+    def _newest_good(self, group: WorkerGroup) -> Checkpoint | None:
+        """Return the newest good checkpoint, which the main worker finds, setting aside what is damaged."""
+
+        def find() -> str | None:
+            found = self._store.newest_good()
+            return None if found is None else found.name
+
+        name = group.by_main(find)
+        return None if name is None else Checkpoint.read(self._store.folder / name)
+
+
+def _place(trainer: Trainer) -> Place:
+    """Return what reads the tensors of a checkpoint as the run has them: divided among workers, or whole."""
+    if trainer.engine.group.world_size == 1:
+        return whole
+    from seqtrain.checkpoint.placement import placed_like  # noqa: PLC0415 - takes torch a second, see there
+
+    return placed_like(trainer.model, trainer.optimizer.parameters)

@@ -142,7 +142,8 @@ def seqtrain_checkpoint_saved(trainer: Trainer, path: Path) -> None:
     A checkpoint is complete on disk at `path`.
 
     It is written while training goes on, so `trainer` may be some steps further, depending on the disk; not so with
-    `checkpoint.asynchronous=false`.
+    `checkpoint.asynchronous=false`. Where several workers train together, the main one alone calls this hook: it must
+    not call for the others, as what gathers over the workers does.
     """
 
 

@@ -13,7 +13,8 @@ import torch
 
 from seqtrain.cadence import Every
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.store import CheckpointStore, NotWrittenError
+from seqtrain.checkpoint.durable import NotWrittenError
+from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError
 from seqtrain.plugin import hookimpl

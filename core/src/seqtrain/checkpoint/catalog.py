@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.manifest import NAME, FormatError, not_a_plain_file
+from seqtrain.checkpoint.manifest import NAME, FormatError, read_small
 from seqtrain.errors import CheckpointError
 
 LAST, BEST, RANKING = "last", "best", "ranking.json"
@@ -20,7 +20,7 @@ DAMAGED = ".damaged"  # in the name of what was set aside
 STEP = re.compile(r"step-(\d{8,})")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
-_LARGEST = 1_000_000  # characters of a pointer or a ranking; what is behind is not read
+_LARGEST = 1_000_000  # bytes of a pointer or a ranking; a larger one is not ours
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class CheckpointCatalog:
         if not os.path.lexists(path):
             return None
         try:
-            target = _read_text(path).strip()
+            target = read_small(path, _LARGEST).strip()
         except (OSError, ValueError) as error:
             raise CheckpointError(f"The pointer {path} cannot be read: {error}. Delete it.") from error
         if not PLAIN_NAME.fullmatch(target):
@@ -138,7 +138,7 @@ class CheckpointCatalog:
             return []
         by_name = {each.name: each for each in self.checkpoints()}
         try:
-            names = json.loads(_read_text(path))["names"]
+            names = json.loads(read_small(path, _LARGEST))["names"]
             return [by_name[name] for name in names if name in by_name]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError(
@@ -173,11 +173,3 @@ class CheckpointCatalog:
             return []
         except OSError as error:
             raise CheckpointError(f"Cannot list {self.folder}: {error.strerror}.") from error
-
-
-def _read_text(path: Path) -> str:
-    """Read a small file of ours, which is neither a link nor a pipe."""
-    if fault := not_a_plain_file(path):
-        raise ValueError(f"it {fault}")
-    with path.open(encoding="utf-8") as file:
-        return file.read(_LARGEST)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from seqtrain.checkpoint.manifest import Manifest, read_manifest, verify
-from seqtrain.checkpoint.tensors import Packer, read_state, write_tensors
+from seqtrain.checkpoint.agreement import ALONE, Workers
+from seqtrain.checkpoint.durable import flush
+from seqtrain.checkpoint.manifest import FileFacts, Manifest, file_facts, read_manifest, verify
+from seqtrain.checkpoint.pieces import INDEX, StoredTensors, index_entry, piece_file
+from seqtrain.checkpoint.tensors import Packer, Place, read_state, whole, write_tensors
 from seqtrain.errors import CheckpointError
 
 STATE = "state.json"
@@ -72,9 +76,13 @@ class Checkpoint:
         """The names that `load` takes, such as "model", "optimizer" and "progress"."""
         return list(self._skeletons())
 
-    def load(self, part: str) -> Any:
+    def load(self, part: str, place: Place = whole) -> Any:
         """
-        Return the state of one part; tensors are on the CPU.
+        Return the state of one part, whichever workers have written it.
+
+        Args:
+            part: its name.
+            place: reads its tensors; by default whole, onto the CPU.
 
         Raises:
             CheckpointError: there is no such part, or it cannot be read.
@@ -82,9 +90,9 @@ class Checkpoint:
         skeletons = self._skeletons()
         if part not in skeletons:
             raise CheckpointError(f"Checkpoint {self.path} holds no {part!r}, but {', '.join(skeletons)}.")
-        file = _tensor_file(part)
         try:
-            return read_state(skeletons[part], self.path / file if file in self.manifest.files else None)
+            with closing(StoredTensors(self.path, _tensor_file(part), self.manifest.files)) as tensors:
+                return read_state(skeletons[part], tensors, place, (part,))
         except (OSError, SafetensorError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"Cannot read {part!r} from checkpoint {self.path}: {error}.") from error
 
@@ -99,23 +107,63 @@ class Checkpoint:
         return skeletons
 
 
-def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE) -> dict[str, FileFacts]:
     """
-    Write the files that `Checkpoint.load` reads; a safetensors file is written only if it has tensors.
+    Write the files that `Checkpoint.load` reads, or this worker's share of them, onto the disk itself.
+
+    A safetensors file is written only if it has tensors.
 
     Args:
         folder: an empty folder.
-        state: the parts by name.
+        state: the parts by name; for several workers, what `own_share` returns of them.
+        workers: who writes the checkpoint.
+
+    Returns:
+        What the manifest is to say of each file.
     """
-    packers: dict[str, Packer] = {}
+    skeletons, packers = _pack(state)
+    written = []
+    for file, packer in packers.items():
+        own_file = piece_file(file, workers.rank, workers.world_size)
+        rows = {name: piece.rows for name, piece in packer.pieces.items() if piece.rows.numel()}
+        for name, tensors in ((file, packer.tensors), (own_file, rows)):
+            if tensors:
+                write_tensors(folder / name, tensors)
+                written.append(name)
+    if workers.rank == 0:
+        count = workers.world_size
+        index = {file: index_entry(file, packer.pieces, count) for file, packer in packers.items() if packer.pieces}
+        for name, content in {STATE: skeletons, **({INDEX: index} if index else {})}.items():
+            (folder / name).write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+            written.append(name)
+    for name in written:
+        flush(folder / name)
+    return {name: file_facts(folder / name) for name in written}
+
+
+def _pack(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Packer]]:
+    """Return the skeleton of each part, and the packer for each file of tensors."""
     skeletons = {}
+    packers: dict[str, Packer] = {}
     for part, value in state.items():
         packer = packers.setdefault(_tensor_file(part), Packer())
         skeletons[part] = packer.pack(value, () if part in _OWN_FILE else (part,))
-    for file, packer in packers.items():
-        if packer.tensors:
-            write_tensors(folder / file, packer.tensors)
-    (folder / STATE).write_text(json.dumps(skeletons, allow_nan=False) + "\n", encoding="utf-8")
+    return skeletons, packers
+
+
+def check_pieces(folder: Path, files: Collection[str]) -> None:
+    """
+    Compare what lies in pieces in a folder with what its index says, without reading more than shapes and types.
+
+    Raises:
+        CheckpointError: they do not go together.
+    """
+    for file in map(_tensor_file, (*_OWN_FILE, _REST)):
+        try:
+            with closing(StoredTensors(folder, file, files)) as tensors:
+                tensors.check_pieces()
+        except (SafetensorError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The workers' pieces of {file} do not make a whole: {error}.") from error
 
 
 def _tensor_file(part: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from seqtrain.errors import UsageError
+from seqtrain.errors import CheckpointError, UsageError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -20,6 +20,10 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
 }
+
+
+class NotWrittenError(CheckpointError):
+    """The disk is full, read-only or out of reach; trying again may help."""
 
 
 def describe(error: OSError, folder: Path) -> str:

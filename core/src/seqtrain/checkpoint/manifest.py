@@ -59,16 +59,24 @@ class Manifest:
     files: Mapping[str, FileFacts]
 
 
-def write_manifest(folder: Path, *, step: int, epoch: int, measures: Mapping[str, float]) -> None:
-    """Describe the files that lie in `folder` now."""
-    facts = {file.name: file_facts(file) for file in sorted(folder.iterdir())}
+def write_manifest(
+    folder: Path,
+    *,
+    step: int,
+    epoch: int,
+    measures: Mapping[str, float],
+    files: Mapping[str, FileFacts] | None = None,
+) -> None:
+    """Describe the files of a checkpoint; by default those that lie in `folder` now."""
+    if files is None:
+        files = {file.name: file_facts(file) for file in folder.iterdir()}
     record: dict[str, Any] = {
         "format": FORMAT,
         "seqtrain": version("seqtrain"),
         "step": step,
         "epoch": epoch,
         "measures": plain_measures(measures),
-        "files": {name: {"size": each.size, "sha256": each.sha256} for name, each in facts.items()},
+        "files": {name: {"size": each.size, "sha256": each.sha256} for name, each in sorted(files.items())},
     }
     record["sha256"] = _digest(record)
     (folder / NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -119,13 +127,13 @@ def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / NAME
     if not folder.is_dir():
         raise CheckpointError(f"There is no checkpoint folder {folder}.")
-    if fault := not_a_plain_file(path):
-        raise CheckpointError(f"Checkpoint {folder} is damaged: {NAME} {fault}.")
     try:
-        if path.stat().st_size > _LARGEST:
-            raise CheckpointError(f"{path} is over {_LARGEST:,} bytes, so seqtrain did not write it.")
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = read_small(path, _LARGEST)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"Checkpoint {folder} is damaged: {error}.") from error
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}.") from error
     if not isinstance(record, dict):
         raise CheckpointError(f"{path} holds no JSON object.")
@@ -168,6 +176,26 @@ def not_a_plain_file(path: Path) -> str | None:
     if stat.S_ISLNK(mode):
         return "is a symbolic link, which is refused"
     return None if stat.S_ISREG(mode) else "is not a plain file"
+
+
+def read_small(path: Path, largest: int) -> str:
+    """
+    Read a small text file of ours.
+
+    Raises:
+        ValueError: it is missing, a link or a pipe, of more than `largest` bytes, or no UTF-8; the message names it.
+        OSError: it cannot be read.
+    """
+    if fault := not_a_plain_file(path):
+        raise ValueError(f"{path.name} {fault}")
+    with path.open("rb") as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"{path.name} is over {largest:,} bytes, so seqtrain did not write it")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} is no text: {error}") from error
 
 
 def file_facts(path: Path) -> FileFacts:

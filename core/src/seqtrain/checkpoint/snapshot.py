@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from seqtrain.checkpoint.pieces import Piece
 from seqtrain.checkpoint.tensors import place_in_memory
 
 
@@ -37,6 +39,8 @@ class Snapshot:
     def _copy(self, value: Any, path: tuple[str, ...], copies: dict[tuple[object, ...], Tensor]) -> Any:
         if isinstance(value, Tensor):
             return self._copy_of_tensor(value, path, copies)
+        if isinstance(value, Piece):
+            return replace(value, rows=self._copy_of_tensor(value.rows, path, copies))
         if isinstance(value, Mapping):
             return {key: self._copy(each, (*path, str(key)), copies) for key, each in value.items()}
         if isinstance(value, (list, tuple)):

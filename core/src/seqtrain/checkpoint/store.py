@@ -10,7 +10,8 @@ The folder of a run's checkpoints: saving, finding, falling back, and deleting.
     .step-00000600.tmp-4711/ being written, or left by a killed process
 
 A checkpoint is written under a hidden name, flushed and renamed; then `last` moves; only then are old ones deleted.
-At every moment in between, the newest complete checkpoint can be found and read.
+At every moment in between, the newest complete checkpoint can be found and read. Workers that hold a part of the model
+each write it into the hidden folder; the main one does the rest, once all have said that theirs is on the disk.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from seqtrain.cadence import Every
+from seqtrain.checkpoint.agreement import ALONE, Workers, by_main, together
 from seqtrain.checkpoint.catalog import (
     BEST,
     DAMAGED,
@@ -34,9 +38,18 @@ from seqtrain.checkpoint.catalog import (
     CheckpointCatalog,
     step_name,
 )
-from seqtrain.checkpoint.checkpoint import Checkpoint, write_state
-from seqtrain.checkpoint.durable import beside, describe, discard, publish, recover, remove, replace_text
-from seqtrain.checkpoint.manifest import FormatError, write_manifest
+from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
+from seqtrain.checkpoint.durable import (
+    NotWrittenError,
+    beside,
+    describe,
+    discard,
+    publish,
+    recover,
+    remove,
+    replace_text,
+)
+from seqtrain.checkpoint.manifest import FileFacts, FormatError, write_manifest
 from seqtrain.checkpoint.retention import keepers, ranking
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
@@ -47,18 +60,21 @@ _NEVER = Every()
 logger = logging.getLogger(__name__)
 
 
-class NotWrittenError(CheckpointError):
-    """The disk is full, read-only or out of reach; trying again may help."""
-
-
 class CheckpointStore(CheckpointCatalog):
     """
     The checkpoints of a run, for the process that holds the run's lock; its folder is made by the first save.
 
-    `save_average` alone may be called while another process trains.
+    `save_average` alone may be called while another process trains, and `save` by the other workers of the run.
     """
 
-    def save(self, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float]) -> Path:
+    def save(
+        self,
+        step: int,
+        epoch: int,
+        state: Mapping[str, Any],
+        measures: Mapping[str, float],
+        workers: Workers = ALONE,
+    ) -> Path:
         """
         Save a checkpoint and point `last` at it; one of the same step is replaced.
 
@@ -67,13 +83,14 @@ class CheckpointStore(CheckpointCatalog):
             epoch: the current epoch, from 1.
             state: a state dict by part, such as "model", "optimizer", "progress".
             measures: of a validation at this very step; empty if there was none.
+            workers: who saves it, each with its share of the state (`own_share`).
 
         Raises:
             NotWrittenError: it cannot be written, for one because the disk is full. Earlier ones are untouched.
             CheckpointError: the state holds what no checkpoint can.
         """
-        path = self._write(step_name(step), step=step, epoch=epoch, state=state, measures=measures)
-        self._point(LAST, path.name)
+        path = self._write(step_name(step), step=step, epoch=epoch, state=state, measures=measures, workers=workers)
+        by_main(workers, lambda: self._point(LAST, path.name))
         return path
 
     def save_average(self, name: str, weights: Mapping[str, Any], sources: Sequence[Checkpoint]) -> Path:
@@ -179,21 +196,51 @@ class CheckpointStore(CheckpointCatalog):
                 self._delete(checkpoint)
 
     def _write(
-        self, name: str, *, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float]
+        self,
+        name: str,
+        *,
+        step: int,
+        epoch: int,
+        state: Mapping[str, Any],
+        measures: Mapping[str, float],
+        workers: Workers = ALONE,
     ) -> Path:
         final = self.folder / name
-        temporary = beside(final, "tmp")
+        temporary = self.folder / by_main(workers, lambda: self._make_temporary(final).name)
+
+        @self._explaining(final)
+        def write() -> dict[str, Any]:
+            return {file: asdict(facts) for file, facts in write_state(temporary, state, workers).items()}
+
+        @self._explaining(final)
+        def complete() -> None:
+            check_pieces(temporary, files)
+            write_manifest(temporary, step=step, epoch=epoch, measures=measures, files=files)
+            publish(temporary, final)
+
         try:
+            shares = together(workers, write)
+            files = {file: FileFacts(**facts) for share in shares for file, facts in share.items()}
+            by_main(workers, complete)
+        finally:
+            if workers.rank == 0:
+                remove(temporary)
+        return final
+
+    def _make_temporary(self, final: Path) -> Path:
+        temporary = beside(final, "tmp")
+        with self._explaining(final):
             remove(temporary)
             temporary.mkdir(parents=True)
-            write_state(temporary, state)
-            write_manifest(temporary, step=step, epoch=epoch, measures=measures)
-            publish(temporary, final)
+        return temporary
+
+    @contextmanager
+    def _explaining(self, path: Path) -> Iterator[None]:
+        """Say of an error of the system what could not be written, and what remains."""
+        try:
+            yield
         except OSError as error:
-            raise self._cannot_write(final, error) from error
-        finally:
-            remove(temporary)
-        return final
+            raise self._cannot_write(path, error) from error
 
     def _cannot_write(self, path: Path, error: OSError) -> NotWrittenError:
         remaining = [each.name for each in self.checkpoints()]
@@ -207,10 +254,8 @@ class CheckpointStore(CheckpointCatalog):
         self._replace(pointer, name + "\n")
 
     def _replace(self, name: str, text: str) -> None:
-        try:
+        with self._explaining(self.folder / name):
             replace_text(self.folder / name, text)
-        except OSError as error:
-            raise self._cannot_write(self.folder / name, error) from error
 
     def _delete(self, checkpoint: Checkpoint) -> None:
         try:

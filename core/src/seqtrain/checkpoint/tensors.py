@@ -9,7 +9,8 @@ A state (dicts, lists, tensors, numbers, strings, booleans, None) is taken apart
     {"step": 3, "state": {"$dict": [[0, {"exp_avg": {"$tensor": "state.0.exp_avg"}}]]}, "lr": {"$float": "inf"}}
 
 Tied tensors (the same memory) are stored once, under the name met first; the skeleton refers to that name from every
-place. Names and bytes depend on the state alone, so equal states make equal files. Tuples come back as lists.
+place, whether the tensor is stored whole or in pieces. Names and bytes depend on the state alone, so equal states make
+equal files. Tuples come back as lists.
 
 Torch is imported where it is needed, not above: listing and verifying checkpoints must not wait for it.
 """
@@ -19,25 +20,37 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
+from seqtrain.checkpoint.pieces import Piece, StoredTensor, StoredTensors
 from seqtrain.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+Keys: TypeAlias = "tuple[str | int, ...]"
+"""What leads to a tensor in a state: the part's name, and the keys and indices below it."""
+Place: TypeAlias = "Callable[[Keys, StoredTensor], Tensor]"
+"""Reads what a run needs of a tensor."""
+
+_KEPT = ("__metadata__",)  # a name that the format keeps for itself
 _OS_ERROR = re.compile(r"(?:os error|code:) (\d+)")
 
 
 class Packer:
-    """Takes states apart; the tensors gather in `tensors`, in the order and under the names in which they are met."""
+    """
+    Takes states apart.
+
+    Whole tensors gather in `tensors`, those that are divided among workers in `pieces`, in the order and under the
+    names in which they are met.
+    """
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
+        self.pieces: dict[str, Piece] = {}
         self._name_of_memory: dict[tuple[object, ...], str] = {}
 
     def pack(self, value: Any, path: tuple[str, ...] = ()) -> Any:
@@ -54,7 +67,9 @@ class Packer:
         import torch  # noqa: PLC0415 - see the module's docstring
 
         if isinstance(value, torch.Tensor):
-            return {"$tensor": self._store(value, path)}
+            return {"$tensor": self._store(value, path, self.tensors, value.detach())}
+        if isinstance(value, Piece):
+            return {"$tensor": self._store(value.rows, path, self.pieces, value)}
         if isinstance(value, Mapping):
             items = [[self._key(key, path), self.pack(each, (*path, str(key)))] for key, each in value.items()]
             plain = all(isinstance(key, str) and not key.startswith("$") for key, _ in items)
@@ -77,7 +92,7 @@ class Packer:
             f"The state to save has the key {key!r} in {'.'.join(path)!r}; keys are strings or integers."
         )
 
-    def _store(self, tensor: Tensor, path: tuple[str, ...]) -> str:
+    def _store(self, tensor: Tensor, path: tuple[str, ...], stored: dict[str, Any], value: Tensor | Piece) -> str:
         import torch  # noqa: PLC0415
 
         if tensor.layout != torch.strided:
@@ -88,9 +103,9 @@ class Packer:
         if tensor.numel() > 0 and memory in self._name_of_memory:
             return self._name_of_memory[memory]
         name = ".".join(path)
-        while name in self.tensors or name == "__metadata__":  # {"a": {"b": …}, "a.b": …}; a name the format keeps
+        while name in self.tensors or name in self.pieces or name in _KEPT:  # {"a": {"b": …}, "a.b": …}
             name += "'"
-        self.tensors[name] = tensor.detach()
+        stored[name] = value
         self._name_of_memory[memory] = name
         return name
 
@@ -139,32 +154,42 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def read_state(skeleton: Any, file: Path | None) -> Any:
+def whole(_keys: Keys, stored: StoredTensor) -> Tensor:
+    """Read all of a tensor, onto the CPU, wherever it is in the state."""
+    return stored.whole()
+
+
+def read_state(skeleton: Any, tensors: StoredTensors, place: Place = whole, keys: Keys = ()) -> Any:
     """
-    Put a state together again from its skeleton and the tensors in `file` (None: it has no tensors).
+    Put a state together again from its skeleton and its tensors.
 
-    Tensors are read when the skeleton refers to them, onto the CPU; tied ones come back as one tensor.
+    A tensor is read when the skeleton refers to it; tied ones come back as one tensor.
+
+    Args:
+        skeleton: of the state.
+        tensors: where they are stored.
+        place: reads a tensor.
+        keys: what leads to this state.
     """
-    if file is None:
-        return unpack(skeleton, _no_tensor)
-    with safe_open(file, framework="pt") as opened:
-        return unpack(skeleton, cache(opened.get_tensor))
+    placed: dict[str, Tensor] = {}
+
+    def read(name: str, keys: Keys) -> Tensor:
+        if name not in placed:
+            placed[name] = place(keys, tensors[name])
+        return placed[name]
+
+    return unpack(skeleton, read, keys)
 
 
-def unpack(skeleton: Any, tensor: Callable[[str], Tensor]) -> Any:
-    """Replace the references of a skeleton by what `tensor` returns for a name."""
+def unpack(skeleton: Any, tensor: Callable[[str, Keys], Tensor], keys: Keys = ()) -> Any:
+    """Replace the references of a skeleton by what `tensor` returns for a name and the keys that lead there."""
     if isinstance(skeleton, list):
-        return [unpack(each, tensor) for each in skeleton]
+        return [unpack(each, tensor, (*keys, index)) for index, each in enumerate(skeleton)]
     if not isinstance(skeleton, dict):
         return skeleton
     if "$tensor" in skeleton:
-        return tensor(skeleton["$tensor"])
+        return tensor(skeleton["$tensor"], keys)
     if "$float" in skeleton:
         return float(skeleton["$float"])
-    if "$dict" in skeleton:
-        return {key: unpack(each, tensor) for key, each in skeleton["$dict"]}
-    return {key: unpack(each, tensor) for key, each in skeleton.items()}
-
-
-def _no_tensor(name: str) -> Tensor:
-    raise ValueError(f"the checkpoint has no file for the tensor {name!r}")
+    items = skeleton["$dict"] if "$dict" in skeleton else skeleton.items()
+    return {key: unpack(each, tensor, (*keys, key)) for key, each in items}

@@ -1,0 +1,238 @@
+"""
+One worker of a few that save and load checkpoints together: `python checkpoint_workers.py WHAT FOLDER RANK WORLD_SIZE`.
+
+What it asserts is what the tests in `test_checkpoint_workers.py` claim.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+
+from seqtrain.checkpoint import checkpoint as checkpoint_module
+from seqtrain.checkpoint.compare import differing, leaves
+from seqtrain.checkpoint.placement import own_share
+from seqtrain.checkpoint.store import CheckpointStore
+from seqtrain.checkpointing import Checkpointing
+from seqtrain.config.schema import CheckpointConfig
+from seqtrain.engine.group import ProcessGroup, WorkerGroup
+from seqtrain.errors import CheckpointError, TrainingError
+from seqtrain.progress import Progress
+
+
+class Model(nn.Module):
+    """Rows that do not divide evenly, fewer of them than workers, a tie, and a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 3)
+        self.output = nn.Linear(3, 5, bias=False)
+        self.output.weight = self.embed.weight
+        self.scale = nn.Parameter(torch.ones(1))
+        self.shift = nn.Parameter(torch.zeros(4, 3))
+        self.register_buffer("counts", torch.arange(4))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return a loss."""
+        return (self.output(self.embed(ids) + self.shift) * self.scale).logsumexp(-1).sum()
+
+
+class Average:
+    """State by the parameters' names, as a callback has it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.average = {name: parameter.detach() * 2 for name, parameter in model.named_parameters()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average and a number."""
+        return {"average": self.average, "seen": 3}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it over."""
+        self.average = state["average"]
+
+
+class Run:
+    """A model that is trained a little: as much of a trainer as `Checkpointing` wants."""
+
+    def __init__(self, group: WorkerGroup, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.model = Model()
+        if group.world_size > 1:
+            fully_shard(self.model, mesh=init_device_mesh("cpu", (group.world_size,)))
+        self.inner = torch.optim.AdamW(self.model.parameters(), lr=0.1)
+        self.optimizer = SimpleNamespace(parameters=self.inner.param_groups[0]["params"])
+        self.average = Average(self.model)
+        self.progress, self.measures, self.told = Progress(), {}, []
+        self.engine = SimpleNamespace(group=group)
+        self.hooks = SimpleNamespace(call=lambda name, trainer, path: self.told.append(path.name))
+        self.reporter = SimpleNamespace(forget_after=lambda step: None)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Return the parts."""
+        return {
+            "model": self.model,
+            "optimizer": self.inner,
+            "progress": self.progress,
+            "callbacks.ema": self.average,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state."""
+        for name, part in self.state.items():
+            part.load_state_dict(state[name])
+
+    def step(self) -> None:
+        """Make one update."""
+        self.inner.zero_grad()
+        self.model(torch.tensor([0, 2, 4, self.progress.step])).backward()
+        self.inner.step()
+        self.progress.step += 1
+
+    def whole(self) -> dict[str, Any]:
+        """Return the state of a single process; all workers call it."""
+        return {name: _whole(part.state_dict()) for name, part in self.state.items()}
+
+
+def checkpointing(folder: Path, **config: Any) -> Checkpointing:
+    """Return what saves into a folder."""
+    store = CheckpointStore(folder)
+    return Checkpointing(CheckpointConfig(**config), store, metric="loss", higher_is_better=False)
+
+
+def _whole(state: Any) -> Any:
+    if isinstance(state, DTensor):
+        return state.full_tensor()
+    if isinstance(state, dict):
+        return {key: _whole(each) for key, each in state.items()}
+    return [_whole(each) for each in state] if isinstance(state, list) else state
+
+
+def save(group: WorkerGroup, folder: Path) -> None:
+    """Save while training goes on; leave beside it what a single process would have saved."""
+    run = Run(group)
+    saving = checkpointing(folder / f"by-{group.world_size}")
+    for _ in range(3):
+        run.step()
+    expected = run.whole()
+    if group.is_main:
+        CheckpointStore(folder / "whole").save(3, 1, expected, {})
+    saving.save(run)
+    run.step()  # in the same memory, and by collectives of its own
+    saving.announce(run)
+    saving.finish(run, last=True)
+    saving.close()
+    assert (["step-00000003"] if group.is_main else []) == run.told
+
+
+def load(group: WorkerGroup, folder: Path) -> None:
+    """Go on from each checkpoint there is: whoever wrote it, the state is the same, divided as this run is."""
+    for name in ("whole", "by-2"):
+        run = Run(group, seed=7)
+        assert checkpointing(folder / name).restore(run)
+        expected = CheckpointStore(folder / "whole").open("last")
+        assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.whole())), name
+        moments = [each["exp_avg"] for each in run.inner.state.values()]
+        for tensor in (*run.model.parameters(), *run.average.average.values(), *moments):
+            assert isinstance(tensor, DTensor)
+        share = own_share({each: part.state_dict() for each, part in run.state.items()}, group)
+        CheckpointStore(folder / f"{name}-by-{group.world_size}").save(3, 1, share, {}, group)
+        run.step()
+
+
+def go_on(group: WorkerGroup, folder: Path) -> None:
+    """A run that went on from a checkpoint is to the bit where it would have been."""
+    straight, resumed = Run(group), Run(group, seed=7)
+    for _ in range(3):
+        straight.step()
+    checkpointing(folder / f"by-{group.world_size}").restore(resumed)
+    for run in (straight, resumed):
+        run.step()
+        run.step()
+    assert not differing(leaves(straight.whole()), leaves(resumed.whole()))
+
+
+def fail(group: WorkerGroup, folder: Path) -> None:
+    """The disk of the last worker is full: all say so, and what was saved before stays."""
+    last, write = group.world_size - 1, checkpoint_module.write_tensors
+    run, place = Run(group), folder / "failed"
+    saving = checkpointing(place, when_unwritable="stop", retries=0)
+    run.step()
+    saving.save(run)
+    saving.finish(run)
+    run.step()
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if group.rank == last:
+        checkpoint_module.write_tensors = refuse
+    saving.save(run)
+    assert "the disk is full" in complaint(lambda: saving.finish(run))
+    if group.rank == last:
+        checkpoint_module.write_tensors = write
+    assert ["last", "step-00000001"] == sorted(each.name for each in place.glob("[!.r]*"))
+    saving.save(run)  # the same step may be tried again, now that there is room
+    saving.finish(run, last=True)
+    assert CheckpointStore(place).open("last").step == 2
+    run.step()
+    if group.rank == last:
+        del run.inner.state[run.model.embed.weight]["exp_avg"]  # by a fault of ours
+    saving.save(run)
+    assert "do not make a whole" in complaint(lambda: saving.finish(run))
+    dist.barrier()
+    assert not list(place.glob(".*"))
+
+
+def die(group: WorkerGroup, folder: Path) -> None:
+    """The last worker is killed while it writes; the first finds out, and the checkpoint before is whole."""
+    run, place = Run(group), folder / "died"
+    saving = checkpointing(place)
+    run.step()
+    saving.save(run)
+    saving.finish(run)
+    run.step()
+    if group.rank == group.world_size - 1:
+        checkpoint_module.write_tensors = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    saving.save(run)
+    assert "connection to the other workers is lost" in complaint(lambda: saving.finish(run), TrainingError)
+    assert CheckpointStore(place).newest_good().step == 1
+
+
+def complaint(action: Callable[[], None], kind: type[Exception] = CheckpointError) -> str:
+    """Return what an error says."""
+    try:
+        action()
+    except kind as error:
+        return str(error)
+    raise AssertionError("nothing failed")
+
+
+def main(what: str, folder: Path, rank: int, world_size: int) -> None:
+    """Do some of the above, one after the other."""
+    torch.set_num_threads(1)
+    store = dist.FileStore(str(folder / f"store-{world_size}"), world_size)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=world_size)
+    group = ProcessGroup(store, local_rank=rank, local_world_size=world_size)
+    for each in what.split(","):
+        {"save": save, "load": load, "go_on": go_on, "fail": fail, "die": die}[each](group, folder)
+    if "die" not in what:
+        dist.barrier()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
