@@ -24,6 +24,8 @@ FAULTS = {
     "F9": ("paths that lead out of a folder, symbolic links", "refused"),
     "F10": ("SIGTERM from outside and at a chosen step, twice", "one save, exit code 143; the same command goes on to the bit"),
     "F11": ("SIGUSR1, SIGUSR2, SIGINT, a stop file", "saved and gone on, or saved and left"),
+    "F12": ("one of two workers raises, is killed, hangs or leaves", "the job ends in time and names it; goes on, or restarts, to the bit"),
+    "F13": ("a run goes on with more or fewer workers", "the same examples in the same steps"),
     "F14": ("a loss or gradient that is not finite; a spike of the loss", "refused before the update; stop, skip or rollback, to the bit"),
     "F15": ("a full memory", "told with the batch's shape; nothing half-made"),
     "F16": ("the state changes while it is being written", "the file holds the state of the save"),

@@ -14,6 +14,7 @@ import random
 import resource
 import sys
 import time
+from itertools import accumulate
 from pathlib import Path
 
 from seqtrain.build import build_task
@@ -26,17 +27,17 @@ SYLLABLES = [consonant + vowel for consonant in "bdfghklmnprstvwz" for vowel in 
 BLOCK = 1000  # pairs written at once, of words drawn anew
 
 
-def write_corpus(prefix: Path, pairs: int) -> None:
-    """Write sentences of 3 to 30 made-up words, Zipf-distributed, to PREFIX.en and PREFIX.de."""
+def write_corpus(prefix: Path, pairs: int, words_each: int = 17) -> None:
+    """Write sentences of made-up words, Zipf-distributed, `words_each` on average, to PREFIX.en and PREFIX.de."""
     if prefix.with_suffix(".de").exists():
         return
     rng = random.Random(pairs)
     words = ["".join(rng.choices(SYLLABLES, k=rng.randint(1, 4))) for _ in range(20_000)]
-    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
     for language in ("en", "de"):
         with prefix.with_suffix(f".{language}").open("w") as file:
             for _ in range(0, pairs, BLOCK):
-                drawn = rng.choices(words, weights, k=BLOCK * 17)
+                drawn = rng.choices(words, cum_weights=weights, k=BLOCK * words_each)
                 cut = sorted(rng.sample(range(1, len(drawn)), BLOCK - 1))
                 file.writelines(
                     " ".join(drawn[start:stop]) + "\n"
@@ -63,7 +64,7 @@ def work_through(prefix: Path, cache: Path, task_folder: Path) -> None:
     batches = EpochIterator(task.dataset("train"), BatchLimits(max_tokens=4096, max_sentences=None), prefetch=4)
     plan = batches.plan(1)
     report(f"epoch planned, {plan.num_micro_batches:,} batches")
-    examples = sum(len(batch) for step in batches.steps(1) for batch in step)
+    examples = sum(len(batch) for step in batches.steps(1) for batch in step.samples)
     report(f"{examples:,} pairs collated")
 
 

@@ -10,11 +10,10 @@ every task will do; the run folder is left without a checkpoint.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 
 from bare_loop import WARM_UP, StepClock
 
-from seqtrain.batch import Batch
+from seqtrain.batch import Step
 from seqtrain.cli.main import main
 from seqtrain.trainer import Trainer
 
@@ -26,13 +25,13 @@ def time_steps(steps: int) -> None:
     clock = StepClock()
     train_step = Trainer.train_step
 
-    def timed(self: Trainer, samples: Sequence[Batch]) -> None:
+    def timed(self: Trainer, step: Step) -> None:
         if self.progress.step == WARM_UP:
             clock.start()
         if self.progress.step == steps:
             print(clock.per_step(steps - WARM_UP), flush=True)
             sys.exit()
-        train_step(self, samples)
+        train_step(self, step)
 
     Trainer.train_step = timed  # type: ignore[method-assign]
 

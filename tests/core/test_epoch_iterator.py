@@ -52,7 +52,7 @@ class Varying(Numbers):
 
 
 def batches(iterator: EpochIterator, epoch: int, cursor: int = 0) -> list[tuple[str, list[int], int]]:
-    return [batch for step in iterator.steps(epoch, cursor) for batch in step]
+    return [batch for step in iterator.steps(epoch, cursor) for batch in step.samples]
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -90,6 +90,23 @@ def test_an_epoch_goes_on_where_it_stopped() -> None:
     assert batches(second, 3, cursor) == whole[2][cursor:]
     assert second.plan(3).digest == first.plan(3).digest != first.plan(2).digest
     assert whole[1] != whole[2]
+
+
+def test_data_that_varies_does_so_once_all_parts_were_gone_over() -> None:
+    """So the parts are of the same examples, and each of these comes once; going on in the midst of it is the same."""
+    data = Varying()
+    iterator = EpochIterator(data, LIMITS, seed=5, parts=3)
+    epochs = [batches(iterator, epoch) for epoch in range(1, 7)]
+
+    assert [passing for passing, _, _ in data.asked] == [1, 2]
+    for passing in (1, 2):
+        of_all = [batch for epoch in epochs[3 * passing - 3 : 3 * passing] for batch in epoch]
+        assert {name for name, _, _ in of_all} == {f"epoch-{passing}"}
+        assert sorted(index for _, indices, _ in of_all for index in indices) == list(range(30 + passing))
+    another = EpochIterator(Varying(), LIMITS, seed=5, parts=3)
+    another.plan(1)
+    cursor = int(another.plan(5).step_starts[2])
+    assert batches(another, 5, cursor) == epochs[4][cursor:]
 
 
 def test_the_state_is_that_of_the_whole() -> None:

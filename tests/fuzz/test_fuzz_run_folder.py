@@ -22,6 +22,7 @@ from seqtrain.checkpoint.catalog import BEST, LAST, RANKING, CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import CheckpointError
 from seqtrain.host.hooks import RunHooks
 from seqtrain.progress_bar import NoProgressBar
@@ -97,10 +98,11 @@ def original(place: Place, name: str) -> bytes:
     return (place.folder.parent / "kept" / name).read_bytes()
 
 
-def forge(checkpoint: Path) -> None:
-    """Write a manifest that says that all files are right."""
-    (checkpoint / manifest_module.NAME).unlink()
-    manifest_module.write_manifest(checkpoint, step=4, epoch=1, measures={})
+def forged(place: Place, name: str, content: bytes) -> None:
+    """Break a file of the checkpoint, and write a manifest that says that all files are right."""
+    place.break_file(place.checkpoint / name, content)
+    (place.checkpoint / manifest_module.NAME).unlink()
+    manifest_module.write_manifest(place.checkpoint, step=4, epoch=1, measures={})
 
 
 def load_all(checkpoint: Path) -> dict[str, Any]:
@@ -155,8 +157,7 @@ def test_a_checkpoint_with_right_hashes_and_wrong_content_is_refused(
 ):
     """A stranger can forge the hashes too."""
     whole = original(place, f"checkpoints/{CHECKPOINT}/{name}")
-    place.break_file(place.checkpoint / name, data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole))
-    forge(place.checkpoint)
+    forged(place, name, data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole))
     count()
 
     with ours(CHECKPOINT):
@@ -186,8 +187,7 @@ def test_a_forged_manifest_is_refused(data, place, breaking_tree, ours, count):
 def test_a_forged_state_is_taken_whole_or_refused(data, place, breaking_tree, ours, count):
     """Of every part: counters, optimizer, scheduler, callbacks, guard, metrics; what is taken can be saved again."""
     state = json.loads(original(place, f"checkpoints/{CHECKPOINT}/state.json"))
-    place.break_file(place.checkpoint / "state.json", json.dumps(breaking_tree(data, state)).encode())
-    forge(place.checkpoint)
+    forged(place, "state.json", json.dumps(breaking_tree(data, state)).encode())
     count()
 
     with ours(CHECKPOINT, "training data"):
@@ -248,7 +248,7 @@ def test_broken_measures_never_stop_a_run(data, how, place, breaking_bytes, brea
     else:
         content = data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole)
     path.write_bytes(content)
-    reporter = Reporter(place.trainer.config.validate, path, RunHooks({}, {}), NoProgressBar())
+    reporter = Reporter(WorkerGroup(), place.trainer.config.validate, path, RunHooks({}, {}), NoProgressBar())
     count()
 
     reporter.forget_after(3)

@@ -1,8 +1,8 @@
-"""A batch of examples, as models and criteria see it."""
+"""A batch of examples, as models and criteria see it, and the batches of a step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -38,3 +38,20 @@ class Batch:
         """Return the batch with its tensors (but not the ids) on `device`."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.net_input.items()}  # type: ignore[call-overload]
         return replace(self, net_input=moved, target=self.target.to(device, non_blocking=True))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What one worker has to do of an optimizer step.
+
+    The step's micro-batches go to worker 0, 1, ... and so on in turn. A worker that is left with fewer than another one
+    has the step's first as a stand-in besides, which counts for nothing: all workers go through equally many.
+
+    Args:
+        samples: this worker's micro-batches.
+        size: the micro-batches of the step over all workers, without stand-ins.
+    """
+
+    samples: Sequence[Batch]
+    size: int

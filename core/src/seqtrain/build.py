@@ -19,7 +19,11 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.data.plan import BatchLimits
 from seqtrain.early_stopping import EarlyStopping
+from seqtrain.engine.activations import checkpoint_activations
+from seqtrain.engine.compiling import compile_model
 from seqtrain.engine.engine import Engine
+from seqtrain.engine.group import WorkerGroup
+from seqtrain.engine.loss_scale import LossScale
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
@@ -45,6 +49,7 @@ def build_trainer(
     folder: RunFolder,
     progress_bar: ProgressBar,
     start: InitialWeights | None = None,
+    group: WorkerGroup | None = None,
 ) -> Trainer:
     """
     Build everything a run needs, ready to start or to be restored.
@@ -55,6 +60,7 @@ def build_trainer(
         folder: the run.
         progress_bar: shows how far it is.
         start: weights to start from, where a new run does not start from nothing.
+        group: the workers that train together; by default this process alone.
 
     Raises:
         PluginError: a component is missing or its plugin fails.
@@ -63,16 +69,20 @@ def build_trainer(
         CheckpointError: the model cannot start from these weights.
     """
     callbacks = build_callbacks(config, registry)
+    group = group or WorkerGroup()
     trackers = {
         f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
-        for each in registry.in_order(config.trackers)
+        for each in registry.in_order(config.trackers if group.is_main else ())
     }
     owners = hook_owners(config, registry)
     early_hooks = RunHooks({**callbacks, **trackers}, owners)  # of what there is before the data is read
     early_hooks.call("seqtrain_configure", config=config)
-    engine = build_engine(config)  # before the data: a device that is not there should be known at once
-    task = build_task(config, registry)
-    task.prepare(folder.task, cache_folder(config))
+    engine = build_engine(config, group)  # before the data: a device that is not there should be known at once
+    task = build_task(config, registry, group)
+    with group.in_turn():  # what the first makes, the others find
+        task.prepare(folder.task, cache_folder(config))
+        for split in task.splits():
+            task.dataset(split)
 
     def prepare(model: nn.Module) -> None:
         if start is not None:
@@ -92,9 +102,11 @@ def build_trainer(
         metric=config.trainer.best_metric,
         higher_is_better=is_higher_better(config, task),
     )
-    reporter = Reporter(config.logging.every, folder.metrics, hooks, progress_bar)
+    reporter = Reporter(group, config.logging.every, folder.metrics, hooks, progress_bar)
     stateful: dict[str, Stateful] = {PART: TaskFiles(folder.task)}
     stateful |= {name: part for name, part in watching.items() if isinstance(part, Stateful)}
+    if parts.optimizer.loss_scale is not None:
+        stateful["loss_scale"] = parts.optimizer.loss_scale
     return Trainer(config.trainer, parts, checkpointing, reporter, hooks, stateful)
 
 
@@ -124,14 +136,23 @@ def hook_owners(config: RunConfig, registry: Registry) -> dict[str, Registered]:
     return {name: registry.get(each.kind, each.name) for name, each in named.items()}
 
 
-def build_engine(config: RunConfig) -> Engine:
+def build_engine(config: RunConfig, group: WorkerGroup | None = None) -> Engine:
     """Build what computes."""
-    return Engine(config.distributed, precision=config.trainer.precision, seed=config.trainer.seed)
+    settings, precision, seed = config.distributed, config.trainer.precision, config.trainer.seed
+    if group is None or group.world_size == 1:
+        return Engine(settings, group, precision=precision, seed=seed)
+    # It takes torch a second to import this, which a single process does without.
+    from seqtrain.engine.parallel import DDPEngine, FSDPEngine  # noqa: PLC0415
+
+    engine_class = FSDPEngine if settings.engine == "fsdp" else DDPEngine
+    return engine_class(settings, group, precision=precision, seed=seed)
 
 
-def build_task(config: RunConfig, registry: Registry) -> Task:
-    """Build the task; `prepare` or `load` is still to be called."""
-    return cast("Task", build_component(registry, config.task))
+def build_task(config: RunConfig, registry: Registry, group: WorkerGroup | None = None) -> Task:
+    """Build the task, for this process alone or a group; `prepare` or `load` is still to be called."""
+    task = cast("Task", build_component(registry, config.task))
+    task.workers = group or WorkerGroup()
+    return task
 
 
 def build_model(
@@ -158,13 +179,21 @@ def build_parts(
     train_data = EpochIterator(
         task.dataset("train"),
         batch_limits(config),
-        micro_batches_per_step=config.trainer.micro_batches_per_step or engine.world_size,
+        micro_batches_per_step=config.trainer.micro_batches_per_step or engine.group.world_size,
         seed=config.data.seed,
         prefetch=config.data.prefetch,
+        parts=config.data.epoch_parts,
+        group=engine.group,
     )
     evaluator = build_evaluator(config, registry, task, engine)
     model = build_model(config, registry, task.model_spec, engine, prepare)
-    check_model(config, model, evaluator, train_data.dataset)
+    check = partial(check_model, config, model, evaluator, train_data.dataset)
+    check()
+    if config.trainer.compile:
+        compile_model(model)
+    if config.trainer.checkpoint_activations:
+        checkpoint_activations(model)
+    criterion = engine.distribute(model, evaluator.criterion, check)
     steps = total_steps(config, train_data)
     lr_scheduler = build_component(registry, config.lr_scheduler, total_steps=steps)
     optimizer = build_component(registry, config.optimizer, parameters=trained_parameters(model))
@@ -172,8 +201,8 @@ def build_parts(
     return Parts(
         task=task,
         model=model,
-        criterion=evaluator.criterion,
-        optimizer=Optimizer(optimizer, lr_scheduler),
+        criterion=criterion,
+        optimizer=Optimizer(optimizer, lr_scheduler, LossScale() if config.trainer.precision == "fp16" else None),
         lr_scheduler=lr_scheduler,
         engine=engine,
         train_data=train_data,

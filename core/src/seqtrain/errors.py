@@ -13,7 +13,8 @@ A message says what happened (with the value and the place), what was allowed, a
         ├── BadStepError              1   a step's numbers have gone wrong; it was not made
         │   ├── NonFiniteError        1   a loss or gradient is NaN or infinite
         │   └── LossSpikeError        1   the loss is far above what it was
-        └── OutOfMemoryError          1   a batch is too large for the memory there is
+        ├── OutOfMemoryError          1   a batch is too large for the memory there is
+        └── OtherWorkerError          1   another worker of the same job has failed, or is out of reach
 
 Every class takes one message and nothing else, so that an instance survives pickling on its way out of a worker.
 """
@@ -77,3 +78,7 @@ class LossSpikeError(BadStepError):
 
 class OutOfMemoryError(TrainingError):
     """A batch is too large for the memory there is."""
+
+
+class OtherWorkerError(TrainingError):
+    """Another worker of the same job has failed, or is out of reach."""

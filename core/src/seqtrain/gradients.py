@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 
-def multiply_gradients(parameters: Sequence[nn.Parameter], factor: float) -> None:
+@runtime_checkable
+class Sharded(Protocol):
+    """A tensor of which each worker has a part: torch's `DTensor`, which takes a second to import."""
+
+    def to_local(self) -> Tensor:
+        """Return this worker's part."""
+
+    def full_tensor(self) -> Tensor:
+        """Put the parts of all workers together; all must call it."""
+
+
+def multiply_gradients(parameters: Sequence[nn.Parameter], factor: float | Tensor) -> None:
     """Multiply every gradient by `factor`, in place."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = [_local(gradient) for gradient in _gradients(parameters)]
     if gradients:
         torch._foreach_mul_(gradients, factor)  # what torch's own optimizers use
 
@@ -20,13 +32,24 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float | None) -
     Scale the whole gradient down to `max_norm` where it is larger, in place.
 
     Returns:
-        () L2 norm over all gradients before scaling.
+        () L2 norm over all gradients, and all parts of them, before scaling.
 
     Source:
         Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
     """
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
+    norm = nn.utils.get_total_norm(_gradients(parameters))
+    if isinstance(norm, Sharded):
+        norm = norm.full_tensor()
     if max_norm is not None:
-        nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+        multiply_gradients(parameters, torch.clamp(max_norm / (norm + 1e-6), max=1.0))  # as torch does it
     return norm
+
+
+def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _local(gradient: Tensor) -> Tensor:
+    if type(gradient) is not Tensor and isinstance(gradient, Sharded):  # the first is quick
+        return gradient.to_local()
+    return gradient

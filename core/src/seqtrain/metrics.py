@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.protocols import LoggingOutput
 
 
@@ -34,6 +36,20 @@ class Sums:
         """Start again from nothing."""
         self._sums.clear()
         self._sample_size = 0
+
+    @classmethod
+    def total(cls, states: Iterable[Mapping[str, Any]]) -> Sums:
+        """Return the total of saved sums."""
+        total = cls()
+        for state in states:
+            total.add(state["sums"], state["sample_size"])
+        return total
+
+    def over(self, group: WorkerGroup) -> Sums:
+        """Return the sums over all workers; each adds them up in the same order."""
+        if group.world_size == 1:
+            return self
+        return Sums.total(group.gather(self.state_dict()))
 
     def totals(self) -> dict[str, float]:
         """Return the sums as numbers; waits for the device."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
+from seqtrain.engine.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Origin:
 
 def find_origin(
     model: nn.Module, samples: Sequence[tuple[int, Batch]], run_again: Callable[[int, Batch], None]
-) -> Origin:
+) -> Origin | None:
     """
-    Run the forward passes of a step again and see where they first go wrong.
+    Run the forward passes of a step again and see where they first go wrong; None if they do not.
 
     Args:
         model: the model; its modules are judged in the order in which they finish.
@@ -42,9 +43,14 @@ def find_origin(
             run_again(index, sample)
         if found:
             return Origin(f"first in the output of module {found[0]}", sample.ids.tolist())
-    bad = [name for name, parameter in model.named_parameters() if not _is_finite(parameter.grad)]
-    place = f"in the gradient of {', '.join(bad[:3])}" if bad else "only in the norm of the whole gradient"
-    return Origin(place, [example for _, sample in samples for example in sample.ids.tolist()])
+    return None
+
+
+def gradient_origin(model: nn.Module, engine: Engine, ids: Sequence[int]) -> Origin:
+    """Say which parameters' gradients, of those that this worker holds, went wrong in a step of these examples."""
+    gradients = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+    bad = [name for name, gradient in gradients.items() if not _is_finite(engine.own_part(gradient))]
+    return Origin(f"in the gradient of {', '.join(bad[:3])}" if bad else "only in the norm of the whole gradient", ids)
 
 
 @contextmanager
@@ -67,8 +73,8 @@ def _watching(model: nn.Module) -> Iterator[list[str]]:
             handle.remove()
 
 
-def _is_finite(tensor: Tensor | None) -> bool:
-    return tensor is None or bool(torch.isfinite(tensor).all())
+def _is_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor).all())
 
 
 def _floats(output: object) -> Iterator[Tensor]:

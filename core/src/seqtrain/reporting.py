@@ -17,6 +17,7 @@ from seqtrain.batch import Batch
 from seqtrain.cadence import Every
 from seqtrain.checkpoint.durable import beside
 from seqtrain.data.plan import EpochPlan
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.host.hooks import RunHooks
 from seqtrain.metrics import Sums
 from seqtrain.progress import Progress
@@ -33,26 +34,32 @@ class Reporter:
     Three levels, as in fairseq: `train/...` since the line before, `epoch/...` over an epoch, `valid/...`.
 
     Args:
+        group: the workers, whose sums are added up; the main one writes.
         every: when to write the `train/...` measures.
         metrics_file: metrics.jsonl, one object a line.
         hooks: have `seqtrain_metrics` called with each line.
         progress_bar: shows the measures of the newest line.
     """
 
-    def __init__(self, every: Every, metrics_file: Path, hooks: RunHooks, progress_bar: ProgressBar) -> None:
+    def __init__(
+        self, group: WorkerGroup, every: Every, metrics_file: Path, hooks: RunHooks, progress_bar: ProgressBar
+    ) -> None:
+        self._group = group
         self._every, self._file, self._hooks, self._progress_bar = every, metrics_file, hooks, progress_bar
         self._interval, self._epoch = Sums(), Sums()
         self._gradient = Sums()
-        self._lr = 0.0
+        self._settings: Mapping[str, float] = {"lr": 0.0}
         self._rate = _Rate()
 
-    def add_step(self, outputs: Sequence[tuple[Batch, int, LoggingOutput]], lr: float, grad_norm: Tensor) -> None:
+    def add_step(
+        self, outputs: Sequence[tuple[Batch, int, LoggingOutput]], settings: Mapping[str, float], grad_norm: Tensor
+    ) -> None:
         """
         Add what one update reported.
 
         Args:
             outputs: its micro-batches, each with its sample_size and logging_output.
-            lr: its learning rate.
+            settings: its learning rate, and whatever else is told as it was in the last update.
             grad_norm: norm of its gradient before clipping, ().
         """
         for sample, sample_size, logging_output in outputs:
@@ -60,7 +67,7 @@ class Reporter:
             for sums in (self._interval, self._epoch):
                 sums.add({**logging_output, **counts}, sample_size)
             self._rate.add(sample)
-        self._lr = lr
+        self._settings = settings
         self._gradient.add({"grad_norm": grad_norm}, 1)
         self._progress_bar.advance()
 
@@ -72,13 +79,18 @@ class Reporter:
     def log_training(self, progress: Progress) -> None:
         """Write the training measures of the interval and of the epoch, where due."""
         if self._every.due(progress):
-            measures = {**_measures(self._interval), "lr": self._lr, **self._gradient.means(), **self._rate.means()}
+            measures = {
+                **_measures(self._interval.over(self._group)),
+                **self._settings,
+                **self._gradient.means(),
+                **self._rate.means(self._group),
+            }
             self._write("train", {"train": measures}, progress)
             self._interval.reset()
             self._gradient.reset()
             self._rate = _Rate()
         if progress.epoch_ended:
-            self._write("epoch", {"epoch": _measures(self._epoch)}, progress, {"plan": progress.plan})
+            self._write("epoch", {"epoch": _measures(self._epoch.over(self._group))}, progress, {"plan": progress.plan})
             self._epoch.reset()
 
     def log_validation(self, progress: Progress, measures: Mapping[str, Mapping[str, float]]) -> None:
@@ -108,7 +120,7 @@ class Reporter:
 
     def _keep_lines(self, is_wanted: Callable[[Mapping[str, Any]], bool]) -> None:
         """Write metrics.jsonl anew with the lines that are wanted, if there is any other."""
-        if not self._file.exists():
+        if not self._group.is_main or not self._file.exists():
             return
         lines = self._file.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if is_wanted(_parsed(line))]
@@ -119,18 +131,24 @@ class Reporter:
         new.replace(self._file)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums that the next lines will report."""
-        return {
+        """Return the sums that the next lines will report, of each worker by itself: so they go on to the bit."""
+        mine = {
             "interval": self._interval.state_dict(),
             "epoch": self._epoch.state_dict(),
             "gradient": self._gradient.state_dict(),
         }
+        return mine if self._group.world_size == 1 else {"workers": self._group.gather(mine)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over saved sums."""
-        self._interval.load_state_dict(state["interval"])
-        self._epoch.load_state_dict(state["epoch"])
-        self._gradient.load_state_dict(state["gradient"])
+        """Take over saved sums; where there are more or fewer workers now, the main one takes those of all."""
+        workers = state.get("workers", [state])
+        if len(workers) == self._group.world_size:
+            mine = [workers[self._group.rank]]
+        else:
+            mine = workers if self._group.is_main else []
+        self._interval = Sums.total(each["interval"] for each in mine)
+        self._epoch = Sums.total(each["epoch"] for each in mine)
+        self._gradient = Sums.total([workers[0]["gradient"]])  # which is the same for all
 
     def _write(
         self,
@@ -139,6 +157,8 @@ class Reporter:
         progress: Progress,
         notes: Mapping[str, str] | None = None,
     ) -> None:
+        if not self._group.is_main:
+            return
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
         place = {"step": progress.step, "epoch": progress.epoch, "split": split, **(notes or {})}
         line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}
@@ -167,14 +187,20 @@ class _Rate:
         yield
         self._started += time.monotonic() - paused
 
-    def means(self) -> dict[str, float]:
+    def means(self, group: WorkerGroup) -> dict[str, float]:
+        """Return the rates of all workers together, in the time of this one."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        return {"tokens_per_s": self._targets / seconds, "sentences_per_s": self._sentences / seconds}
+        return {
+            "tokens_per_s": group.sum(self._targets) / seconds,
+            "sentences_per_s": group.sum(self._sentences) / seconds,
+        }
 
 
 def _measures(sums: Sums) -> dict[str, float]:
-    """Return the means, and the share of padding in the batches."""
+    """Return the means, and the share of padding in the batches; nothing where all steps were left out."""
     totals = sums.totals()
+    if not totals:
+        return {}
     return {**sums.means(), "padding": 1 - totals["num_tokens"] / max(totals["num_positions"], 1)}
 
 

@@ -13,10 +13,11 @@ from seqtrain.config.compare import differences
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import ConfigError, UsageError
 from seqtrain.host.registry import Registry
 from seqtrain.logs import start_logging
-from seqtrain.progress_bar import ProgressBar
+from seqtrain.progress_bar import NoProgressBar, ProgressBar
 from seqtrain.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -45,9 +46,9 @@ class RunRequest:
 
 
 @contextmanager
-def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolder, ProgressBar]]:
+def open_run(request: RunRequest, registry: Registry, group: WorkerGroup) -> Iterator[tuple[RunFolder, ProgressBar]]:
     """
-    Hold a run folder for this process, a new one with its configuration written, and log into it.
+    Hold a run folder, a new one with its configuration written, and log into it: as the main worker does for all.
 
     Returns:
         The folder, and the progress bar that shares the terminal with the log.
@@ -58,6 +59,10 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
         CheckpointError: it cannot be written.
     """
     folder = RunFolder(request.run_dir)
+    if not group.is_main:
+        group.from_main()
+        yield folder, NoProgressBar()
+        return
     aside = folder.set_aside() if request.fresh and folder.exists_run() else None
     if folder.is_imported():
         raise UsageError(
@@ -76,6 +81,7 @@ def open_run(request: RunRequest, registry: Registry) -> Iterator[tuple[RunFolde
         if not folder.has_checkpoints():
             folder.write_config(to_yaml(request.config))
         write_environment(folder, registry, request.command)
+        group.from_main("opened")
         yield folder, progress_bar
 
 

@@ -32,8 +32,10 @@ def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[
     """
     Let the run be stopped from outside, after its step and with a checkpoint.
 
-    SIGTERM, SIGINT (Ctrl-C) and SIGUSR2 stop it; a second signal ends the process at once. SIGUSR1 has it save and
-    go on. Outside the main thread signals stay as they are, as Python takes them there alone.
+    SIGTERM, SIGINT (Ctrl-C) and SIGUSR2 stop it; a second signal ends the process at once, unless it is one of several
+    workers: schedulers and launchers are apt to tell each worker twice, and one that leaves early takes the save of all
+    with it. SIGUSR1 has it save and go on. Outside the main thread signals stay as they are, as Python takes them there
+    alone.
 
     Args:
         trainer: the run.
@@ -45,7 +47,8 @@ def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[
         interruption.exit_code = exit_code
         trainer.stop(reason, interrupted=True)
 
-    with _taking_signals(stop, trainer.checkpointing.request), _watching(stop_file, stop):
+    again = signal.SIG_DFL if trainer.engine.group.world_size == 1 else signal.SIG_IGN
+    with _taking_signals(stop, trainer.save_soon, again), _watching(stop_file, stop):
         yield interruption
 
 
@@ -67,7 +70,10 @@ def raise_on_sigterm() -> Iterator[None]:
 
 
 @contextmanager
-def _taking_signals(stop: Callable[[str, int], None], save: Callable[[], None]) -> Iterator[None]:
+def _taking_signals(
+    stop: Callable[[str, int], None], save: Callable[[], None], again: signal.Handlers
+) -> Iterator[None]:
+    """Call the functions on signals; `again` is what is done about a second one that says stop."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -77,8 +83,8 @@ def _taking_signals(stop: Callable[[str, int], None], save: Callable[[], None]) 
             save()
             return
         stop(f"{signal.Signals(number).name} received", INTERRUPTED if number == signal.SIGINT else STOPPED)
-        for each in _STOP:  # the next one is meant
-            signal.signal(each, signal.SIG_DFL)
+        for each in _STOP:
+            signal.signal(each, again)
 
     previous = {number: signal.signal(number, handle) for number in (*_STOP, _SAVE)}
     try:

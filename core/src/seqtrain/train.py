@@ -7,6 +7,7 @@ import logging
 from seqtrain.build import build_trainer
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
 from seqtrain.initial_weights import initial_weights
@@ -21,25 +22,27 @@ from seqtrain.trainer import Trainer
 logger = logging.getLogger(__name__)
 
 
-def main(request: RunRequest, registry: Registry) -> Results:
+def main(request: RunRequest, registry: Registry, group: WorkerGroup) -> Results:
     """Build the parts, restore the newest checkpoint if there is one, train, and measure what came out."""
     config = request.config
-    with open_run(request, registry) as (folder, progress_bar):
-        trainer = build_trainer(config, registry, folder, progress_bar, initial_weights(config, registry, folder))
-        write_down_data(trainer.task, folder)
+    with open_run(request, registry, group) as (folder, progress_bar):
+        start = initial_weights(config, registry, folder)
+        trainer = build_trainer(config, registry, folder, progress_bar, start, group)
+        if group.is_main:
+            write_down_data(trainer.task, folder)
         resumed = trainer.checkpointing.restore(trainer)
-        if resumed:
+        if resumed and group.is_main:
             folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
         describe_run(trainer, folder, resumed=resumed)
-        progress, stop_file = trainer.progress, config.trainer.stop_file
+        progress, stop_file = trainer.progress, config.trainer.stop_file if group.is_main else None
         with (
             stop_on_request(trainer, stop_file) as interruption,
             progress_bar.showing(progress.step, trainer.total_steps),
         ):
             trainer.run()
-        if interruption.exit_code:
+        if exit_code := max(group.gather(interruption.exit_code)):
             logger.warning("stopped after step %d: %s; the same command goes on", progress.step, trainer.stop_reason)
-            return Results(folder.path, exit_code=interruption.exit_code)
+            return Results(folder.path, exit_code=exit_code)
         logger.info("done training: %s", trainer.stop_reason)
         return measure_results(trainer, config, registry, folder)
 
@@ -84,7 +87,7 @@ def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, fol
     split = final_split(trainer.task)
     if split is None:
         return Results(folder.path)
-    finished = load_run(folder, registry, config, task=trainer.task)
+    finished = load_run(folder, registry, config, task=trainer.task, group=trainer.engine.group)
     measures = finished.evaluator.measure(split, finished.models)
     checkpoint = finished.checkpoints[0]
     trainer.reporter.log_results(trainer.progress, split, measures, checkpoint=checkpoint)

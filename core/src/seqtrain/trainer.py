@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 from torch.profiler import record_function
 
-from seqtrain.batch import Batch
+from seqtrain.batch import Step
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
@@ -93,6 +93,8 @@ class Trainer:
         self.checkpointing, self.reporter, self.hooks = checkpointing, reporter, hooks
         self.progress = Progress()
         self._guard = StepGuard(config)
+        self._stop: tuple[str, bool] | None = None
+        self._save = False
         self.stop_reason: str | None = None
         self.reached_limit = False
         """The run ends because it is done, not because it was interrupted."""
@@ -125,23 +127,24 @@ class Trainer:
         self.hooks.call("seqtrain_epoch_start", trainer=self)
         self.reporter.log_plan(progress, plan)
         progress.plan = plan.digest
-        for samples in self.train_data.steps(progress.epoch, progress.cursor):
+        for step in self.train_data.steps(progress.epoch, progress.cursor):
             if progress.step + 1 not in progress.left_out:
-                self.train_step(samples)
-            progress.advance(len(samples), plan.num_micro_batches)
+                self.train_step(step)
+            progress.advance(step.size, plan.num_micro_batches)
             self.do_what_is_due()
             if self.stop_reason is not None:
                 break
         if progress.epoch_ended:
             self.hooks.call("seqtrain_epoch_end", trainer=self)
+            self._agree()
             progress.start_next_epoch()
 
-    def train_step(self, samples: Sequence[Batch]) -> None:
+    def train_step(self, step: Step) -> None:
         """
         Make one update from the summed gradient of some micro-batches.
 
         Args:
-            samples: the micro-batches of the step, over all workers.
+            step: this worker's micro-batches.
 
         Raises:
             BadStepError: the loss or the gradient is not finite, or the loss spikes; nothing was updated.
@@ -149,25 +152,27 @@ class Trainer:
         """
         self.optimizer.zero_grad()
         losses, outputs, sample_size = [], [], 0
-        with explaining_out_of_memory(samples):
-            for index, sample in self.engine.share(samples):
+        with explaining_out_of_memory(step.samples):
+            for index, sample, ignore_grad in self.engine.accumulate(step):
                 self.engine.seed_micro_batch(self.progress.step, index)
                 loss, size, logging_output = self.task.train_step(
-                    sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=False
+                    sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=ignore_grad
                 )
-                losses.append(loss.detach())
-                outputs.append((sample, size, logging_output))
-                sample_size += size
+                if not ignore_grad:
+                    losses.append(loss.detach())
+                    outputs.append((sample, size, logging_output))
+                    sample_size += size
         with record_function("reduce-grads"):
-            self.engine.reduce_gradients(self.optimizer.parameters)
+            self.engine.fill_gradients(self.optimizer.parameters)
+            sample_size = round(self.engine.group.sum(sample_size))
         with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
-            self.optimizer.multiply_grads(1 / max(sample_size, 1))
+            self.optimizer.multiply_grads(self.engine.gradient_scale / max(sample_size, 1))
         with record_function("clip-grads"):
             grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        self._guard.check(self, samples, losses, sample_size, grad_norm)
-        with record_function("optimizer"):
-            self.optimizer.step(self.progress.step + 1)
-        self.reporter.add_step(outputs, self.optimizer.lr, grad_norm)
+        if self._guard.check(self, step.samples, losses, sample_size, grad_norm):
+            with record_function("optimizer"):
+                self.optimizer.step(self.progress.step + 1)
+            self.reporter.add_step(outputs, self.optimizer.measures, grad_norm)
 
     def do_what_is_due(self) -> None:
         """Log, validate and save, where due after the step just counted; then see whether to go on."""
@@ -181,6 +186,7 @@ class Trainer:
             self.validate()
         if self.checkpointing.due(progress):
             self.checkpointing.save(self)
+        self._agree()
 
     def validate(self) -> None:
         """Measure the validation splits, if there are any; the first one's measures decide what is best."""
@@ -207,9 +213,12 @@ class Trainer:
             reason: for the log; what a person would want to know.
             interrupted: the run is not done, and would go on if it were started again.
         """
-        if self.stop_reason is None:
-            self.stop_reason = reason
-            self.reached_limit = not interrupted
+        if self._stop is None:
+            self._stop = (reason, interrupted)
+
+    def save_soon(self) -> None:
+        """Ask for a checkpoint of the present or the next step, whatever the cadence; signal handlers may."""
+        self._save = True
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -244,3 +253,16 @@ class Trainer:
         reason = reached_limit(self.config, self.progress, self.optimizer)
         if reason is not None:
             self.stop(reason)
+        self._agree()
+
+    def _agree(self) -> None:
+        """Have all workers stop, or save, after the same step, if any of them was asked to."""
+        group = self.engine.group
+        save, self._save = self._save, False  # a signal that comes while the others are asked is for the next time
+        asked = group.gather_numbers([self._stop is not None, save, self.progress.train_seconds])
+        self.progress.train_seconds = asked[0][2]
+        if any(save for _, save, _ in asked):
+            self.checkpointing.request()
+        if self.stop_reason is None and any(stop for stop, _, _ in asked):
+            reason, interrupted = next(filter(None, group.gather(self._stop)))
+            self.stop_reason, self.reached_limit = reason, not interrupted

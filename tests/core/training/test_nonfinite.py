@@ -6,7 +6,9 @@ import torch
 from torch import nn
 
 from seqtrain.batch import Batch
-from seqtrain.nonfinite import find_origin
+from seqtrain.config.schema import DistributedConfig
+from seqtrain.engine.engine import Engine
+from seqtrain.nonfinite import find_origin, gradient_origin
 
 
 def batch(*ids: int) -> Batch:
@@ -52,8 +54,8 @@ def test_nested_outputs_are_looked_into() -> None:
         def forward(self, x: torch.Tensor) -> dict[str, object]:
             return {"outputs": (self.first(x), x / 0)}
 
-    origin = find_origin(Broken(), [(0, batch(1))], lambda _index, _: None)
-    assert "only in the norm of the whole gradient" == origin.place
+    assert find_origin(Broken(), [(0, batch(1))], lambda _index, _: None) is None
+    assert gradient_origin(Broken(), Engine(DistributedConfig()), [1]).place == "only in the norm of the whole gradient"
 
     model = Broken()
     origin = find_origin(model, [(0, batch(1))], lambda _index, _: model(torch.ones(1, 1)))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from seqtrain.batch import Batch
-from seqtrain.config.schema import TrainerConfig
+from seqtrain.cadence import Every
+from seqtrain.config.schema import DistributedConfig, TrainerConfig
+from seqtrain.engine.engine import Engine
 from seqtrain.errors import LossSpikeError, NonFiniteError, OutOfMemoryError
 from seqtrain.step_guard import StepGuard
 
@@ -173,11 +176,15 @@ def test_a_spike_can_be_skipped(toy, in_step):
     assert [60] == trainer.progress.left_out
 
 
+ALONE: Any = SimpleNamespace(engine=Engine(DistributedConfig()))
+"""All that the guard asks of a trainer about a step that is well."""
+
+
 def test_mean_and_variance_of_the_first_steps_are_those_of_all_steps_so_far():
     """By hand, for 2, 4 and 9: mean 5, variance (9 + 1 + 16) / 3."""
     guard = StepGuard(TrainerConfig(loss_spike=3.0))
     for loss in (4.0, 8.0, 18.0):
-        guard.check(None, [], [torch.tensor(loss)], 2, torch.tensor(1.0))
+        guard.check(ALONE, [], [torch.tensor(loss)], 2, torch.tensor(1.0))
 
     state = guard.state_dict()
     assert 3 == state["steps"]
@@ -189,9 +196,9 @@ def test_later_steps_weigh_more_than_those_long_ago():
     """After 50 steps each new one has a share of 0.02: from 0 to 1 the mean moves by that."""
     guard = StepGuard(TrainerConfig(loss_spike=1e9))
     for _ in range(100):
-        guard.check(None, [], [torch.tensor(0.0)], 1, torch.tensor(1.0))
+        guard.check(ALONE, [], [torch.tensor(0.0)], 1, torch.tensor(1.0))
     guard.load_state_dict({**guard.state_dict(), "variance": 1.0})
-    guard.check(None, [], [torch.tensor(1.0)], 1, torch.tensor(1.0))
+    guard.check(ALONE, [], [torch.tensor(1.0)], 1, torch.tensor(1.0))
 
     assert math.isclose(0.02, guard.state_dict()["mean"])
     assert math.isclose(0.98 * (1 + 0.02), guard.state_dict()["variance"])
@@ -251,3 +258,13 @@ def test_a_checkpoint_from_before_the_guard_is_gone_on_with(toy, monkeypatch, ca
     assert resumed.checkpointing.restore(resumed)
     assert "knows nothing of guard: starting anew with it" in caplog.text
     assert 5 == resumed.progress.step
+
+
+def test_measures_are_logged_when_every_step_of_an_interval_was_left_out(toy, in_step):
+    """There is nothing to report but the learning rate, and that is no error."""
+    in_step(infinite_gradient, 7, 8, 9, 10, 11, 12)
+    toy.trainer(trainer={"on_bad_step": "skip"}, logging={"every": Every(steps=1)}).run()
+
+    [line] = [line for line in metrics(toy, "run") if line["step"] == 8 and line["split"] == "train"]
+    assert "train/lr" in line
+    assert "train/loss" not in line

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from seqtrain.batch import Step
 from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, ConfigError, DataError, NonFiniteError, SeqtrainError
@@ -69,8 +70,9 @@ def test_gradients_do_not_depend_on_the_split_into_micro_batches(toy, split: lis
     data = whole.task.dataset("train")
     edges = [sum(split[:each]) for each in range(len(split) + 1)]
 
-    whole.train_step([data.collate(range(9))])
-    parts.train_step([data.collate(range(start, stop)) for start, stop in itertools.pairwise(edges)])
+    whole.train_step(Step([data.collate(range(9))], 1))
+    samples = [data.collate(range(start, stop)) for start, stop in itertools.pairwise(edges)]
+    parts.train_step(Step(samples, len(samples)))
 
     for left, right in zip(whole.optimizer.parameters, parts.optimizer.parameters, strict=True):
         torch.testing.assert_close(left.grad, right.grad, rtol=1e-5, atol=1e-7)
@@ -93,7 +95,7 @@ def test_the_gradient_is_the_mean_over_targets(toy) -> None:
     loss, size, _ = trainer.criterion(trainer.model, batch)
     expected = torch.autograd.grad(loss / size, list(trainer.model.parameters()))
 
-    trainer.train_step([batch])
+    trainer.train_step(Step([batch], 1))
 
     for gradient, parameter in zip(expected, trainer.model.parameters(), strict=True):
         torch.testing.assert_close(gradient, parameter.grad)
@@ -112,7 +114,7 @@ def test_a_step_is_profiled_under_its_six_names(toy) -> None:
     """The ranges are fairseq's, in its order."""
     trainer = toy.trainer()
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
-        trainer.train_step([trainer.task.dataset("train").collate(range(4))])
+        trainer.train_step(Step([trainer.task.dataset("train").collate(range(4))], 1))
 
     names = ("forward", "backward", "reduce-grads", "multiply-grads", "clip-grads", "optimizer")
     starts = {event.name: event.time_range.start for event in recorded.events() if event.name in names}
@@ -125,7 +127,7 @@ def test_dropout_is_a_function_of_seed_step_and_micro_batch(toy) -> None:
     torch.rand(1000)
     third.model.load_state_dict(first.model.state_dict())
     for trainer in (first, second, third):
-        trainer.train_step([trainer.task.dataset("train").collate(range(4))])
+        trainer.train_step(Step([trainer.task.dataset("train").collate(range(4))], 1))
         torch.rand(7)
 
     assert_same_weights(first, second)

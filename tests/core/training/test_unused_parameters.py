@@ -79,7 +79,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(toy) -> None:
 def test_a_frozen_parameter_has_no_gradient() -> None:
     """And so no optimizer touches it."""
     trained, frozen = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2), requires_grad=False)
-    Engine(DistributedConfig(device="cpu")).reduce_gradients([trained, frozen])
+    Engine(DistributedConfig(device="cpu")).fill_gradients([trained, frozen])
 
     assert trained.grad is not None
     assert not trained.grad.any()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 
 import numpy as np
 
-from seqtrain.batch import Batch
+from seqtrain.batch import Batch, Step
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.prefetch import prefetched
+from seqtrain.data.shared_plan import plan_together
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import DataError
 from seqtrain.protocols import Dataset, VariesByEpoch
 
@@ -26,6 +29,8 @@ class EpochIterator:
         micro_batches_per_step: batches that make a step, over all workers.
         seed: seed of the order.
         prefetch: batches made ahead by a thread; 0 turns it off.
+        parts: of the data, which epochs go over in turn; data that varies does so once all were gone over.
+        group: the workers that share each step.
     """
 
     def __init__(
@@ -36,6 +41,8 @@ class EpochIterator:
         micro_batches_per_step: int = 1,
         seed: int = 1,
         prefetch: int = 0,
+        parts: int = 1,
+        group: WorkerGroup | None = None,
     ) -> None:
         self.dataset = dataset
         """The examples of the epoch planned last."""
@@ -44,6 +51,9 @@ class EpochIterator:
         self._micro_batches_per_step = micro_batches_per_step
         self._seed = seed
         self._prefetch = prefetch
+        self._parts = parts
+        self._group = group or WorkerGroup()
+        self._passing = 0  # which time all of the data is gone over, from 1, in the epoch planned last
         self._planned: tuple[int, EpochPlan] | None = None
 
     def state_dict(self) -> dict[str, str]:
@@ -66,27 +76,30 @@ class EpochIterator:
     def plan(self, epoch: int) -> EpochPlan:
         """Return the plan of an epoch; the last one asked for is kept."""
         if self._planned is None or self._planned[0] != epoch:
-            self.dataset = self._at_epoch(epoch)
-            self._planned = (
-                epoch,
-                plan_epoch(
-                    self.dataset,
-                    self._limits,
-                    seed=self._seed,
-                    epoch=epoch,
-                    micro_batches_per_step=self._micro_batches_per_step,
-                ),
-            )
+            self._planned = None  # which may be large
+            self._vary((epoch - 1) // self._parts + 1)
+            self._planned = (epoch, plan_together(partial(self._plan, epoch), self._group))
         return self._planned[1]
 
-    def _at_epoch(self, epoch: int) -> Dataset:
-        if isinstance(self._whole, VariesByEpoch):
-            return self._whole.at_epoch(epoch, seed=self._seed, max_tokens=self._limits.max_tokens)
-        return self._whole
+    def _vary(self, passing: int) -> None:
+        """Have the examples be those of the first, second, ... time that all of the data is gone over."""
+        if isinstance(self._whole, VariesByEpoch) and passing != self._passing:
+            self.dataset = self._whole.at_epoch(passing, seed=self._seed, max_tokens=self._limits.max_tokens)
+        self._passing = passing
 
-    def steps(self, epoch: int, cursor: int = 0) -> Iterator[list[Batch]]:
+    def _plan(self, epoch: int) -> EpochPlan:
+        return plan_epoch(
+            self.dataset,
+            self._limits,
+            seed=self._seed,
+            epoch=epoch,
+            parts=self._parts,
+            micro_batches_per_step=self._micro_batches_per_step,
+        )
+
+    def steps(self, epoch: int, cursor: int = 0) -> Iterator[Step]:
         """
-        Yield the micro-batches of each step of an epoch.
+        Yield this worker's micro-batches of each step of an epoch.
 
         Args:
             epoch: from 1.
@@ -96,15 +109,33 @@ class EpochIterator:
         first = int(np.searchsorted(plan.step_starts, cursor))
         assert plan.step_starts[first] == cursor, "the position lies within a step"
         made = (
-            [self.dataset.collate(plan.examples(micro_batch)) for micro_batch in range(start, stop)]
-            for start, stop in zip(plan.step_starts[first:-1], plan.step_starts[first + 1 :], strict=True)
+            self._make(plan, start, stop)
+            for start, stop in zip(
+                plan.step_starts[first:-1].tolist(), plan.step_starts[first + 1 :].tolist(), strict=True
+            )
         )
         with closing(prefetched(made, self._prefetch)) as steps:  # type: ignore[type-var]
             yield from steps
 
+    def _make(self, plan: EpochPlan, start: int, stop: int) -> Step:
+        """Put together this worker's part of the step that goes from one micro-batch to another."""
+        size, group = stop - start, self._group
+        rounds = -(-size // group.world_size)
+        mine = [index if index < size else 0 for index in group.share(rounds * group.world_size)]
+        return Step([self.dataset.collate(plan.examples(start + index)) for index in mine], size)
 
-def iter_batches(dataset: Dataset, limits: BatchLimits) -> Iterator[Batch]:
-    """Yield every example of a dataset once, in batches by ascending length."""
+
+def iter_batches(
+    dataset: Dataset, limits: BatchLimits, share: Callable[[int], Iterable[int]] = range
+) -> Iterator[Batch]:
+    """
+    Yield every example of a dataset once, in batches by ascending length.
+
+    Args:
+        dataset: the examples.
+        limits: how large a batch may be.
+        share: given their number, returns the indices of the batches to make; all of them by default.
+    """
     plan = plan_epoch(dataset, limits, seed=0, epoch=0, shuffle=False)
-    for micro_batch in range(plan.num_micro_batches):
+    for micro_batch in share(plan.num_micro_batches):
         yield dataset.collate(plan.examples(micro_batch))

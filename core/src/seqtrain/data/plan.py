@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +60,13 @@ class EpochPlan:
         order: the N examples, sorted by length.
         batches: (M, 2) each micro-batch as [start, stop) in `order`.
         step_starts: (steps + 1,) which micro-batches belong to a step: those from `step_starts[i]` on.
+        known_digest: the digest, where somebody has computed it already.
     """
 
     order: Indices
     batches: IntArray
     step_starts: IntArray
+    known_digest: str | None = None
 
     @property
     def num_micro_batches(self) -> int:
@@ -84,6 +88,8 @@ class EpochPlan:
     @cached_property
     def digest(self) -> str:
         """A short hash of which examples are in which batch of which step, and in which order; on any machine."""
+        if self.known_digest is not None:
+            return self.known_digest
         sizes = (np.diff(self.step_starts), np.diff(self.batches, axis=1))
         content = hashlib.sha256(b"".join(each.astype("<i8").tobytes() for each in sizes))
         for first in range(0, self.num_micro_batches, HASHED_BATCHES):
@@ -99,6 +105,7 @@ def plan_epoch(
     *,
     seed: int,
     epoch: int,
+    parts: int = 1,
     micro_batches_per_step: int = 1,
     shuffle: bool = True,
 ) -> EpochPlan:
@@ -113,18 +120,20 @@ def plan_epoch(
         limits: how large a batch may be.
         seed: seed of the order.
         epoch: from 1; another epoch, another order.
+        parts: of the data, which epochs go over in turn: the first over the first, and so on, then again.
         micro_batches_per_step: how many make a step; the longest step may have fewer.
         shuffle: False keeps steps in order of length, and examples of equal length in that of the data.
 
     Raises:
-        DataError: the dataset is empty, or an example alone is over the limits.
+        DataError: there is no example, or one alone is over the limits.
     """
-    if not any(part.stop > part.start for part in dataset.parts):
-        raise DataError("There is no example: the data is empty after the policies for lines were applied.")
+    stretches = _stretches(dataset.parts, (epoch - 1) % parts, parts)
     # Counting and sorting both walk through the examples; equal generators make them meet the same ones.
-    keys, counts = _count_lengths(dataset, np.random.default_rng([seed, epoch]))
+    keys, counts = _count_lengths(dataset, stretches, np.random.default_rng([seed, epoch]))
+    if not len(keys):
+        raise DataError(_no_example(dataset, parts))
     rng = np.random.default_rng([seed, epoch])
-    order = _sort_by_length(dataset, keys, counts, rng)
+    order = _sort_by_length(dataset, stretches, (keys, counts), rng)
     if shuffle:
         _shuffle_equals(order, counts, rng)
     batches = _cut_batches(keys // SIDE, counts, limits, dataset, order)
@@ -137,28 +146,45 @@ def plan_epoch(
     return EpochPlan(order, batches[places], step_starts)
 
 
-def _iter_indices(parts: Sequence[DatasetPart], rng: np.random.Generator) -> Iterator[tuple[int, int, IntArray | None]]:
-    """
-    Yield the epoch's examples as chunks (start, stop, chosen): all of a chunk, or the chosen offsets in it.
+def _stretches(parts: Sequence[DatasetPart], number: int, count: int) -> list[_Stretch]:
+    """Cut each part of a dataset into `count` stretches, and return number `number`, from 0, of each."""
+    sizes = [part.stop - part.start for part in parts]
+    return [
+        _Stretch(part, part.start + size * number // count, part.start + size * (number + 1) // count)
+        for part, size in zip(parts, sizes, strict=True)
+    ]
 
-    A part of weight 2.5 comes twice whole, and then half of it, drawn evenly from all its chunks.
-    """
-    for part in parts:
-        copies, fraction = divmod(part.weight, 1.0)
+
+class _Stretch(NamedTuple):
+    """The examples [start, stop) of a part."""
+
+    part: DatasetPart
+    start: int
+    stop: int
+
+    def iter_indices(self, rng: np.random.Generator) -> Iterator[tuple[int, int, IntArray | None]]:
+        """
+        Yield the epoch's examples as chunks (start, stop, chosen): all of a chunk, or the chosen offsets in it.
+
+        With a weight of 2.5 they come twice whole, and then half of them, drawn evenly from all chunks.
+        """
+        copies, fraction = divmod(self.part.weight, 1.0)
+        chunks = [(start, min(start + CHUNK, self.stop)) for start in range(self.start, self.stop, CHUNK)]
         for _ in range(int(copies)):
-            for start in range(part.start, part.stop, CHUNK):
-                yield start, min(start + CHUNK, part.stop), None
+            yield from ((start, stop, None) for start, stop in chunks)
         if fraction:
-            for start in range(part.start, part.stop, CHUNK):
-                stop = min(start + CHUNK, part.stop)
-                # Rounding the running total, not each chunk, so that the sum is right to one example.
-                wanted = round((stop - part.start) * fraction) - round((start - part.start) * fraction)
+            origin = self.part.start
+            for start, stop in chunks:
+                # Rounding the running total of the part, not each chunk, so that the sum is right to one example.
+                wanted = round((stop - origin) * fraction) - round((start - origin) * fraction)
                 yield start, stop, np.sort(rng.permutation(stop - start)[:wanted])
 
 
-def _iter_keys(dataset: Dataset, rng: np.random.Generator) -> Iterator[tuple[IntArray, IntArray]]:
+def _iter_keys(
+    dataset: Dataset, stretches: Sequence[_Stretch], rng: np.random.Generator
+) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield chunks of (example indices, sorting keys): by the longer side first, then by the shorter."""
-    for start, stop, chosen in _iter_indices(dataset.parts, rng):
+    for start, stop, chosen in chain.from_iterable(each.iter_indices(rng) for each in stretches):
         lengths = dataset.lengths(start, stop)
         if chosen is not None:
             lengths = lengths[chosen]
@@ -166,20 +192,26 @@ def _iter_keys(dataset: Dataset, rng: np.random.Generator) -> Iterator[tuple[Int
         yield (np.arange(start, stop) if chosen is None else start + chosen), keys
 
 
-def _count_lengths(dataset: Dataset, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+def _count_lengths(
+    dataset: Dataset, stretches: Sequence[_Stretch], rng: np.random.Generator
+) -> tuple[IntArray, IntArray]:
     """Return the sorting keys that occur, ascending, and how often each does."""
-    found = [np.unique(keys, return_counts=True) for _, keys in _iter_keys(dataset, rng)]
+    nothing = (np.empty(0, np.int64), np.empty(0, np.int64))
+    found = [nothing, *(np.unique(keys, return_counts=True) for _, keys in _iter_keys(dataset, stretches, rng))]
     keys, which = np.unique(np.concatenate([keys for keys, _ in found]), return_inverse=True)
     counts = np.zeros(len(keys), np.int64)
     np.add.at(counts, which, np.concatenate([count for _, count in found]))
     return keys, counts
 
 
-def _sort_by_length(dataset: Dataset, keys: IntArray, counts: IntArray, rng: np.random.Generator) -> Indices:
-    """Return example indices by ascending key; a stable counting sort, chunk by chunk."""
-    order = Indices(int(counts.sum()))
+def _sort_by_length(
+    dataset: Dataset, stretches: Sequence[_Stretch], counted: tuple[IntArray, IntArray], rng: np.random.Generator
+) -> Indices:
+    """Return example indices by ascending key, given the keys and their counts; a stable counting sort, by chunks."""
+    keys, counts = counted
+    order = Indices.room_for(int(counts.sum()))
     free = np.cumsum(counts) - counts  # the next free place of each key
-    for indices, chunk_keys in _iter_keys(dataset, rng):
+    for indices, chunk_keys in _iter_keys(dataset, stretches, rng):
         cells = np.searchsorted(keys, chunk_keys)
         by_cell = np.argsort(cells, kind="stable")
         sizes = np.bincount(cells, minlength=len(keys))
@@ -226,6 +258,17 @@ def _runs(lengths: IntArray, counts: IntArray) -> Iterator[tuple[int, int]]:
     """Yield each length that occurs, ascending, with the place in the order where it ends."""
     ends = np.flatnonzero(np.diff(lengths, append=-1))
     yield from zip(lengths[ends].tolist(), np.cumsum(counts)[ends].tolist(), strict=True)
+
+
+def _no_example(dataset: Dataset, parts: int) -> str:
+    if not any(part.stop > part.start for part in dataset.parts):
+        return "There is no example: the data is empty after the policies for lines were applied."
+    size = sum(part.stop - part.start for part in dataset.parts)
+    weights = ", ".join(f"{part.weight:g}" for part in dataset.parts)
+    return (
+        f"An epoch has no example: the data has {size}, with weights of {weights}, and an epoch goes over "
+        f"1/{parts} of it. Lower data.epoch_parts={parts}, or raise the weights in task.train."
+    )
 
 
 def _over_budget(dataset: Dataset, index: int, length: int, limits: BatchLimits) -> str:

@@ -1,20 +1,22 @@
 """
-Where the run computes: device, ranks, precision and random numbers.
+Where the run computes: device, workers, precision and random numbers.
 
-This is the engine of a single process. One for several workers differs in `rank`, `world_size`,
-`reduce_gradients` and `share`; nothing outside this package would notice.
+This is the engine of a single process. Those of several (`parallel.py`) differ in how the model is held and how
+gradients are added up; nothing outside this package would notice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from seqtrain.batch import Batch
+from seqtrain.batch import Batch, Step
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.allocator import keep_freed_memory
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.engine.precision import in_precision
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import Criterion
@@ -26,6 +28,7 @@ class Engine:
 
     Args:
         config: which device.
+        group: the other workers; there are none.
         precision: "fp32", or "bf16" for a forward pass in bfloat16 over weights in fp32.
         seed: seed of the initial weights and of everything random in a step.
 
@@ -33,28 +36,49 @@ class Engine:
         ConfigError: the device is not there.
     """
 
-    rank = 0
-    world_size = 1
+    gradient_scale = 1.0
+    """What gradients are to be multiplied by to be sums over all micro-batches of a step."""
 
-    def __init__(self, config: DistributedConfig, *, precision: str = "fp32", seed: int = 1) -> None:
-        self.device = _device(config.device)
+    def __init__(
+        self, config: DistributedConfig, group: WorkerGroup | None = None, *, precision: str = "fp32", seed: int = 1
+    ) -> None:
+        self.group = group or WorkerGroup()
+        self.device = _device(config.device, self.group)
         self._precision = precision
         self._seed = seed
         if self.device.type == "cpu":
             keep_freed_memory()
 
-    @property
-    def is_main(self) -> bool:
-        """Whether this worker writes files and messages."""
-        return self.rank == 0
-
     def place(self, model: nn.Module) -> nn.Module:
-        """Return the model on the device, ready to be trained."""
+        """Return the model on the device."""
         return model.to(self.device)
 
     def in_precision(self, criterion: Criterion) -> Criterion:
         """Return the criterion with its forward pass in the run's precision."""
         return in_precision(criterion, self._precision, self.device)
+
+    def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
+        """
+        Get a model on the device ready to be trained, its parameters perhaps replaced by parts of them.
+
+        Args:
+            model: the model.
+            criterion: what it is to be trained with.
+            run: makes a forward pass, the same on all workers, from which the engine may learn how the model is used.
+
+        Returns:
+            The criterion to train that model with, by which gradients are added up over the workers.
+        """
+        return criterion
+
+    @contextmanager
+    def whole(self, model: nn.Module) -> Iterator[nn.Module]:
+        """Lend a model whose parameters are whole, with the present weights: for validation, without gradients."""
+        yield model
+
+    def own_part(self, tensor: Tensor) -> Tensor:
+        """Return what this worker holds of a parameter, a gradient, or the like: by default all of it."""
+        return tensor
 
     def seed_initialisation(self) -> None:
         """Seed the random numbers that initial weights are drawn from."""
@@ -68,29 +92,55 @@ class Engine:
         """
         torch.manual_seed(_mix(self._seed, step + 1, index))
 
-    def share(self, micro_batches: Sequence[Batch]) -> list[tuple[int, Batch]]:
-        """Return this worker's micro-batches of a step, each with its index in the step, on the device."""
-        return [(index, sample.to(self.device)) for index, sample in enumerate(micro_batches)]
-
-    def reduce_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+    def accumulate(self, step: Step) -> Iterator[tuple[int, Batch, bool]]:
         """
-        Sum gradients over the workers; a single one has nothing to add.
+        Yield this worker's micro-batches, on the device, whose gradients are to be added up.
 
-        A parameter that no micro-batch used has a gradient of zero afterwards, as its share of the loss does not depend
-        on it, and not none. Optimizers pass over parameters without one: moments and weight decay would stand still, or
-        not, depending on which micro-batches of a step a worker has.
+        After the backward pass of the last they are added up over the workers as well, so all workers have equally
+        many: a stand-in's gradient is to be ignored.
+
+        Returns:
+            Each one's index in the step, the batch, and whether to ignore its gradient.
+        """
+        for number, (index, sample) in enumerate(self.placed(step.samples)):
+            self._synchronise(number == len(step.samples) - 1)
+            yield index, sample, index >= step.size
+
+    def placed(self, samples: Sequence[Batch]) -> list[tuple[int, Batch]]:
+        """Return this worker's micro-batches of a step, each with its index in the step, on the device."""
+        rank, world_size = self.group.rank, self.group.world_size
+        return [(rank + number * world_size, sample.to(self.device)) for number, sample in enumerate(samples)]
+
+    def fill_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """
+        Give a parameter that no micro-batch used a gradient of zero, as its share of the loss does not depend on it.
+
+        Optimizers pass over parameters without one: moments and weight decay would stand still, or not, depending on
+        which micro-batches of a step a worker has.
         """
         for parameter in parameters:
             if parameter.grad is None and parameter.requires_grad:  # what a callback has frozen is passed over
                 parameter.grad = torch.zeros_like(parameter)
 
+    def _synchronise(self, is_last: bool) -> None:
+        """Have the next backward pass add up gradients over the workers, if it is a step's last."""
 
-def _device(name: str) -> torch.device:
+
+def _device(name: str, group: WorkerGroup) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("distributed.device=cuda: torch finds no GPU here. Use distributed.device=cpu or auto.")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cpu" or group.world_size == 1:
+        return torch.device(name)
+    found = torch.cuda.device_count()
+    if group.local_rank >= found:
+        raise ConfigError(
+            f"distributed.device={name}: there are {group.local_world_size} workers on this host, but torch finds "
+            f"{found} GPU(s). Use --workers {found}, or distributed.device=cpu."
+        )
+    torch.cuda.set_device(group.local_rank)
+    return torch.device("cuda", group.local_rank)
 
 
 def _mix(seed: int, step: int, index: int) -> int:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
+from seqtrain.errors import OtherWorkerError
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+_LONG = timedelta(days=30)  # a worker that has died is known at once, however long the others would wait
 _SECONDS = 0.02  # between two looks for what another worker says
 
 
@@ -43,6 +54,10 @@ class WorkerGroup:
         """Return every worker's numbers, equally many each; quicker than `gather`."""
         return [list(numbers)]
 
+    def sum(self, number: float) -> float:
+        """Return the sum of every worker's number."""
+        return sum(each for [each] in self.gather_numbers([number]))
+
     def from_main(self, value: Any = None) -> Any:
         """Return the main worker's value, for which the others wait as long as it takes."""
         return value
@@ -60,6 +75,40 @@ class WorkerGroup:
         """Return which of `count` things are this worker's."""
         return range(self.rank, count, self.world_size)
 
+    def map(self, function: Callable[[Thing], Result], things: Iterable[Thing]) -> list[Result]:
+        """
+        Return `function(thing)` for each thing, in their order: one worker computes it, and all return it.
+
+        Args:
+            function: returns what JSON can hold; it makes no call that other workers must make as well.
+            things: the same ones on all workers; the nearer two are, the more alike the time they take should be.
+        """
+        mine = [function(thing) for index, thing in enumerate(things) if index % self.world_size == self.rank]
+        shares = self._patient().gather(mine)
+        return [shares[index % self.world_size][index // self.world_size] for index in range(sum(map(len, shares)))]
+
+    def by_main(self, function: Callable[[], Result]) -> Result:
+        """
+        Return what a function returns on the main worker, for which the others wait as long as it takes.
+
+        What is large, or comes often, is better said so than by `from_main`, which keeps all that was said.
+        """
+        return function()
+
+    def beside(self) -> WorkerGroup:
+        """Return the same workers for a thread, which may `gather` by them whatever is said here meanwhile."""
+        return self
+
+    def _patient(self) -> WorkerGroup:
+        """Return the same workers, who wait for each other as long as it takes."""
+        return self
+
+    def by_host(self, function: Callable[[], Result]) -> Result:
+        """
+        Return what a function returns on the first worker of this host, for which its others wait as long as it takes.
+        """
+        return function()
+
 
 class ProcessGroup(WorkerGroup):
     """
@@ -70,13 +119,18 @@ class ProcessGroup(WorkerGroup):
         local_rank, local_world_size: see `WorkerGroup`.
     """
 
-    def __init__(self, store: dist.Store, *, local_rank: int, local_world_size: int) -> None:
+    def __init__(self, store: Store, *, local_rank: int, local_world_size: int) -> None:
         self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
         self.local_rank, self.local_world_size = local_rank, local_world_size
-        self._store = dist.PrefixStore("seqtrain", store)
+        self._store = PrefixStore("seqtrain", store)
         self._said = 0
+        self._processes: dist.ProcessGroup | None = None  # the default group
+        self._waiting: ProcessGroup | None = None
         turns = self.gather_numbers([0 if self.is_main else 1 if local_rank == 0 else 2])
         self._turns = [turn for [turn] in turns]
+        hosts = self.gather([socket.gethostname(), local_rank])
+        firsts = [rank for rank in range(self.rank + 1) if hosts[rank] == [socket.gethostname(), 0]]
+        self._first_on_host = firsts[-1] if firsts else self.rank  # the nearest: hosts may have the same name
 
     def gather(self, value: Any) -> list[Any]:
         """Return every worker's value, in the order of their ranks."""
@@ -84,15 +138,24 @@ class ProcessGroup(WorkerGroup):
         sizes = [int(size) for [size] in self.gather_numbers([len(text)])]
         padded = torch.frombuffer(bytearray(text.ljust(max(sizes))), dtype=torch.uint8)
         texts = [torch.empty_like(padded) for _ in sizes]
-        dist.all_gather(texts, padded)
+        self._all_gather(texts, padded)
         return [json.loads(each.numpy().tobytes()) for each in texts]
 
     def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
         """Return every worker's numbers, equally many each; quicker than `gather`."""
         mine = torch.tensor(numbers, dtype=torch.float64)
         of_all = [torch.empty_like(mine) for _ in range(self.world_size)]
-        dist.all_gather(of_all, mine)
+        self._all_gather(of_all, mine)
         return [each.tolist() for each in of_all]
+
+    def _all_gather(self, of_all: list[Tensor], mine: Tensor) -> None:
+        try:
+            dist.all_gather(of_all, mine, group=self._processes)
+        except RuntimeError as error:
+            raise OtherWorkerError(
+                "The connection to the other workers is lost: one of them has been killed, hangs, or is out of reach "
+                f"({str(error).splitlines()[0]})."
+            ) from error
 
     def from_main(self, value: Any = None) -> Any:
         """Return the main worker's value, for which the others wait as long as it takes."""
@@ -101,6 +164,32 @@ class ProcessGroup(WorkerGroup):
         if self.is_main:
             self._store.set(key, json.dumps(value))
         return json.loads(self._wait_for(key))
+
+    def by_main(self, function: Callable[[], Result]) -> Result:
+        """Return what a function returns on the main worker, for which the others wait as long as it takes."""
+        value = function() if self.is_main else None
+        self.from_main("ready")  # the others wait here, where there is no limit
+        return self.gather(value)[0]  # type: ignore[no-any-return]
+
+    def beside(self, timeout: timedelta | None = None) -> ProcessGroup:
+        """Return the same workers for a thread, which may `gather` by them whatever is said here meanwhile."""
+        other = copy.copy(self)
+        other._processes = dist.new_group(backend="gloo", timeout=timeout)  # noqa: SLF001 - it is of this class
+        return other
+
+    def _patient(self) -> ProcessGroup:
+        """Return the same workers, who wait for each other's share of a work as long as it takes."""
+        if self._waiting is None:
+            self._waiting = self.beside(_LONG)
+        return self._waiting
+
+    def by_host(self, function: Callable[[], Result]) -> Result:
+        """Return what a function returns on the first worker of this host."""
+        self._said += 1
+        key = f"host/{self._said}/{self._first_on_host}"
+        if self.rank == self._first_on_host:
+            self._store.set(key, json.dumps(function()))
+        return json.loads(self._wait_for(key))  # type: ignore[no-any-return]
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:

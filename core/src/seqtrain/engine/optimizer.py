@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqtrain.engine.loss_scale import LossScale
 from seqtrain.gradients import clip_gradients, multiply_gradients
 from seqtrain.protocols import LRScheduler
 
@@ -18,11 +19,15 @@ class Optimizer:
     Args:
         inner: the torch optimizer; each group's `lr` is what the scheduler's factor multiplies.
         lr_scheduler: see `LRScheduler`.
+        loss_scale: what losses are scaled by, where gradients are computed in float16.
     """
 
-    def __init__(self, inner: torch.optim.Optimizer, lr_scheduler: LRScheduler) -> None:
+    def __init__(
+        self, inner: torch.optim.Optimizer, lr_scheduler: LRScheduler, loss_scale: LossScale | None = None
+    ) -> None:
         self._inner = inner
         self._lr_scheduler = lr_scheduler
+        self.loss_scale = loss_scale
         self._base_lrs = [float(group["lr"]) for group in inner.param_groups]
         self.parameters: list[nn.Parameter] = [p for group in inner.param_groups for p in group["params"]]
         self.lr_has_fallen = False
@@ -33,17 +38,25 @@ class Optimizer:
         """Learning rate of the last update (of the first parameter group)."""
         return float(self._inner.param_groups[0]["lr"])
 
+    @property
+    def measures(self) -> dict[str, float]:
+        """What is told of the last update: its learning rate, and the loss scale where there is one."""
+        return {"lr": self.lr} if self.loss_scale is None else {"lr": self.lr, "loss_scale": self.loss_scale.value}
+
     def zero_grad(self) -> None:
         """Forget the gradient."""
         self._inner.zero_grad()
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradient of the (summed) loss."""
+        """Add the gradient of the (summed) loss, scaled where there is a loss scale."""
+        if self.loss_scale is not None:
+            loss = loss.float() * self.loss_scale.value
         loss.backward()  # type: ignore[no-untyped-call]
 
     def multiply_grads(self, factor: float) -> None:
-        """Multiply the gradient by `factor`."""
-        multiply_gradients(self.parameters, factor)
+        """Multiply the gradient by `factor`, and take the loss scale out of it."""
+        scale = 1.0 if self.loss_scale is None else self.loss_scale.value
+        multiply_gradients(self.parameters, factor / scale)
 
     def clip_grad_norm(self, max_norm: float | None) -> Tensor:
         """Scale a gradient longer than `max_norm` down to it; return its norm before, ()."""
@@ -57,9 +70,11 @@ class Optimizer:
             group["lr"] = base_lr * factor
         self.lr_has_fallen = update > 1 and self.lr < before
         self._inner.step()
+        if self.loss_scale is not None:
+            self.loss_scale.count_update()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the torch optimizer's state."""
+        """Return the torch optimizer's state; the loss scale is a part of its own."""
         return self._inner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

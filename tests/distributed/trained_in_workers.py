@@ -1,0 +1,62 @@
+"""
+What each worker of these tests runs: several trainings, one after the other, in one process group.
+
+    trained_in_workers.py FOLDER RUNS.json     RUNS: {name: words of `seqtrain train`, without the folder}
+
+Each run leaves its folder FOLDER/NAME as training does, and FOLDER/NAME.seen-PROCESS.json: the examples of each step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seqtrain import launch, train
+from seqtrain.batch import Step
+from seqtrain.config.resolve import resolve
+from seqtrain.host.discovery import discover
+from seqtrain.placement import Placement
+from seqtrain.run_start import RunRequest
+from seqtrain.trainer import Trainer
+
+
+def main(folder: Path, runs: dict[str, list[str]]) -> None:
+    """Join the others, and train."""
+    registry = discover()
+    requests = {
+        name: RunRequest(config=resolve(registry, task=task, overrides=words).config, run_dir=folder / name)
+        for name, (task, *words) in runs.items()
+    }
+    distributed = next(iter(requests.values())).config.distributed
+    with launch.joined(Placement.from_environment(os.environ), distributed) as group:
+        for name, request in requests.items():
+            with noting_examples(folder / f"{name}.seen-{os.getpid()}.json"):
+                train.main(request, registry, group)
+
+
+@contextmanager
+def noting_examples(file: Path) -> Iterator[None]:
+    """Write down which examples of which step were this worker's; those of a stand-in are not."""
+    seen: dict[int, list[int]] = {}
+    train_step = Trainer.train_step
+
+    def noted(self: Trainer, step: Step) -> None:
+        group = self.engine.group
+        real = [each for number, each in enumerate(step.samples) if group.rank + number * group.world_size < step.size]
+        seen[self.progress.step + 1] = [example for each in real for example in each.ids.tolist()]
+        train_step(self, step)
+
+    Trainer.train_step = noted  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Trainer.train_step = train_step  # type: ignore[method-assign]
+        file.write_text(json.dumps(seen), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))
