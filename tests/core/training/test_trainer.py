@@ -271,6 +271,24 @@ def test_an_interrupted_run_goes_on_to_the_bit(toy, stop: int, prefetch: int, pr
     assert lines(toy.folder / "straight/metrics.jsonl") == lines(toy.folder / "resumed/metrics.jsonl")
 
 
+def test_a_run_over_parts_of_the_data_goes_on_within_one(toy) -> None:
+    """Each of three epochs is over a third; two of them, and the first of another three, have been seen by then."""
+    changes = {"data": {"epoch_parts": 3}, "trainer": {"max_epochs": 7}}
+    straight = toy.trainer("straight", **changes)
+    seen = [example for epoch in (1, 2, 3) for example in straight.train_data.plan(epoch).order.values.tolist()]
+    straight.run()
+    with pytest.raises(Interrupted):
+        toy.trainer("resumed", **changes, **interrupt(toy, straight.progress.step // 2)).run()
+    resumed = toy.trainer("resumed", **changes)
+
+    assert resumed.checkpointing.restore(resumed)
+    assert resumed.progress.cursor not in (0, resumed.train_data.plan(resumed.progress.epoch).num_micro_batches)
+    resumed.run()
+    assert_same_weights(straight, resumed)
+    assert lines(toy.folder / "straight/metrics.jsonl") == lines(toy.folder / "resumed/metrics.jsonl")
+    assert list(range(len(straight.train_data.dataset))) == sorted(seen)
+
+
 def test_going_on_after_the_end_does_nothing(toy) -> None:
     """The limit is reached before the first step."""
     toy.trainer().run()

@@ -54,7 +54,7 @@ def blocks_in_order(model: nn.Module, run: Callable[[], object]) -> list[nn.Modu
 
     Args:
         model: all parameters whole.
-        run: makes a forward pass.
+        run: makes a forward pass, or several of which the last tells.
     """
     found = blocks(model)
     owner = {part: block for block in found for part in block.modules() if part is block or _has_weights(part)}
@@ -77,6 +77,7 @@ def blocks_in_order(model: nn.Module, run: Callable[[], object]) -> list[nn.Modu
     handles = [
         each for part in owner for each in (part.register_forward_pre_hook(begin), part.register_forward_hook(end))
     ]
+    handles.append(model.register_forward_pre_hook(lambda *_: called.clear()))  # it may be run more than once
     try:
         run()
     finally:

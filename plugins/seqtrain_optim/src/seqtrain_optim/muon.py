@@ -9,6 +9,7 @@ from torch import nn, optim
 
 from seqtrain.api import ModelParameters, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain_optim.parameter_groups import can_fuse, decay_groups
+from seqtrain_optim.whole import is_sharded, step_whole
 
 if TYPE_CHECKING:
     from seqtrain_optim.optimizer_config import MuonConfig
@@ -41,7 +42,10 @@ class Muon(optim.Optimizer):
         for part in self._parts:  # loading a state replaces groups and state, so they are handed on in every step
             last = first + len(part.param_groups)
             part.param_groups, part.state = self.param_groups[first:last], self.state
-            part.step()
+            if isinstance(part, optim.Muon) and is_sharded(part.param_groups[0]["params"]):
+                step_whole(part, part.step)
+            else:
+                part.step()
             first = last
 
 

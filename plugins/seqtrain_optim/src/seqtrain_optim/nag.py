@@ -30,7 +30,9 @@ class NAG(optim.SGD):
         groups = decay_groups(parameters, config)
         for group in groups:
             group["decoupled_weight_decay"] = group.pop("weight_decay")  # the other is SGD's own, by the gradient
-        super().__init__(groups, lr=config.lr, momentum=config.momentum, nesterov=True, fused=can_fuse(groups))
+        super().__init__(
+            groups, lr=config.lr, momentum=config.momentum, nesterov=True, fused=can_fuse(groups, of_parts=False)
+        )
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

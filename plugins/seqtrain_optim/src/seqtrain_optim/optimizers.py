@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn, optim
 
 from seqtrain_optim.parameter_groups import can_fuse, decay_groups
+from seqtrain_optim.whole import is_sharded, step_whole
 
 if TYPE_CHECKING:
     from seqtrain_optim.optimizer_config import (
@@ -63,13 +64,24 @@ def adafactor(config: AdafactorConfig, *, parameters: Iterable[nn.Parameter]) ->
     Source:
         Shazeer and Stern, "Adafactor: adaptive learning rates with sublinear memory cost" (2018), algorithms 4 and 5.
     """
-    return optim.Adafactor(
+    return _Adafactor(
         decay_groups(parameters, config),
         lr=config.lr,
         beta2_decay=config.decay_rate,
         eps=(None, config.min_parameter_size),
         d=config.clip_threshold,
     )
+
+
+class _Adafactor(optim.Adafactor):
+    """torch's, for parameters of which workers hold parts as well; it needs sums over rows and columns."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Make an update."""
+        if not is_sharded(each for group in self.param_groups for each in group["params"]):
+            return super().step(closure)  # type: ignore[no-untyped-call]  # torch has left it without
+        assert closure is None, "no part of seqtrain passes one"
+        return step_whole(self, super().step)
 
 
 def adagrad(config: AdagradConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
@@ -95,4 +107,5 @@ def adadelta(config: AdadeltaConfig, *, parameters: Iterable[nn.Parameter]) -> o
 def sgd(config: SGDConfig, *, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
     """Make stochastic gradient descent, plain, with momentum or with Nesterov's."""
     groups = decay_groups(parameters, config)
-    return optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=can_fuse(groups))
+    fused = can_fuse(groups, of_parts=False)
+    return optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)

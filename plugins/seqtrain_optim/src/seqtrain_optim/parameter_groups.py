@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from seqtrain_optim.whole import is_sharded
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -29,7 +31,9 @@ def decay_groups(parameters: Iterable[nn.Parameter], config: OptimizerConfig) ->
     return [group for group in groups if group["params"]]
 
 
-def can_fuse(groups: Iterable[dict[str, Any]]) -> bool:
-    """Say whether torch has kernels that update all of these at once."""
+def can_fuse(groups: Iterable[dict[str, Any]], *, of_parts: bool = True) -> bool:
+    """Say whether torch has kernels that update all of these at once; `of_parts`: sharded ones as well."""
     parameters = [each for group in groups for each in group["params"]]
+    if not of_parts and is_sharded(parameters):
+        return False
     return all(each.device.type in _FUSED_DEVICES and each.is_floating_point() for each in parameters)

@@ -30,7 +30,7 @@ def dropout(x: Tensor, p: float) -> Tensor:
     """
     if p == 0:
         return x
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or torch.compiler.is_compiling():  # which fuses torch's own with what is around it
         return F.dropout(x, p)
     threshold = min(max(round(p * BYTE_VALUES), 1), BYTE_VALUES - 1)
     dropped: Tensor = _ByteDropout.apply(x, random_bytes(x.shape), threshold)  # type: ignore[no-untyped-call]
