@@ -7,13 +7,14 @@ Writes a corpus of PAIRS short sentence pairs to FOLDER, and for each number of 
 `seqtrain train`: twice, as the first start binarises the text and a later one finds that done. Seconds are counted from
 the command to the first batch. After step 5 the kernel is asked what the memory of every process consists of.
 
-Prints for each process, in MiB: resident set; of that, its own anonymous memory, pages of the corpus and of the plan
+Prints for each process its processor time up to the first batch; then, in MiB: resident set; of that, its own anonymous memory, pages of the corpus and of the plan
 (page cache, one copy for all, which the kernel takes back when it needs the room), other files (libraries); its
 proportional share of all (PSS), and the peak of its resident set.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -49,10 +50,12 @@ def measure(prefix: Path, folder: Path, workers: int, start: str) -> None:
     assert process.stderr is not None
     wait_for(" step 0 ", process.stderr)
     print(f"{workers} workers, {start} start: {time.monotonic() - started:.1f} s to the first batch", flush=True)
+    found = processes(process.pid, workers)
+    seconds = [cpu_seconds(pid) for _, pid in found]
     wait_for(f" step {STEP} ", process.stderr)
-    print(f"  {'process':<10}{'RSS':>8}{'anonymous':>11}{'data':>8}{'files':>8}{'PSS':>8}{'peak':>8}")
-    for name, pid in processes(process.pid, workers):
-        print(f"  {name:<10}{describe(pid)}", flush=True)
+    print(f"  {'process':<10}{'CPU s':>8}{'RSS':>8}{'anonymous':>11}{'data':>8}{'files':>8}{'PSS':>8}{'peak':>8}")
+    for (name, pid), spent in zip(found, seconds, strict=True):
+        print(f"  {name:<10}{spent:8.1f}{describe(pid)}", flush=True)
     process.send_signal(signal.SIGINT)
     process.communicate()
 
@@ -74,6 +77,12 @@ def processes(root: int, workers: int) -> list[tuple[str, int]]:
     children = (Path(f"/proc/{root}/task/{root}/children")).read_text().split()
     found = [int(each) for each in children if b"seqtrain.worker" in Path(f"/proc/{each}/cmdline").read_bytes()]
     return [(f"worker {number}", pid) for number, pid in enumerate(sorted(found))] + [("launcher", root)]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken so far, in all its threads."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def describe(pid: int) -> str:

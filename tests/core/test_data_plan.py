@@ -165,6 +165,60 @@ def test_weights_repeat_whole_parts_and_sample_the_rest(monkeypatch: pytest.Monk
     assert first != counts(2)
 
 
+@given(pairs, st.integers(1, 7), st.integers(0, 2), st.integers(1, 9))
+def test_as_many_epochs_as_parts_have_every_example_once(lengths, parts, passes_before, seed) -> None:
+    """Each has another stretch of the data, and the next time round the same one in another order."""
+    count = min(parts, len(lengths))
+
+    def examples(epoch: int) -> list[int]:
+        plan = plan_epoch(Lengths(lengths), limits(12), seed=seed, epoch=epoch, parts=count)
+        return [example for batch in batches_of(plan) for example in batch]
+
+    first = passes_before * count + 1
+    epochs = [examples(epoch) for epoch in range(first, first + count)]
+
+    assert list(range(len(lengths))) == [example for epoch in epochs for example in sorted(epoch)]
+    assert sorted(examples(first + count)) == sorted(epochs[0])
+    assert {len(lengths) // count, -(-len(lengths) // count)} >= {len(epoch) for epoch in epochs}
+
+
+@given(st.lists(st.integers(30, 60), min_size=1, max_size=4), st.lists(st.sampled_from([0.3, 1, 1.5, 2]), min_size=4))
+def test_weights_hold_over_all_parts(sizes, weights) -> None:
+    """Each of several corpora is in every part, and comes as often as its weight says, to one example."""
+    stops = np.cumsum(sizes)
+    corpora = [
+        DatasetPart(int(stop - size), int(stop), w) for stop, size, w in zip(stops, sizes, weights, strict=False)
+    ]
+    data = Lengths([[3]] * int(stops[-1]), corpora)
+
+    plans = [plan_epoch(data, limits(9), seed=1, epoch=epoch, parts=3) for epoch in (4, 5, 6)]
+    counts = Counter(example for plan in plans for batch in batches_of(plan) for example in batch)
+
+    for corpus in corpora:
+        seen = [counts[example] for example in range(corpus.start, corpus.stop)]
+        assert round((corpus.stop - corpus.start) * (corpus.weight % 1)) == sum(seen) - len(seen) * int(corpus.weight)
+        assert {int(corpus.weight), int(corpus.weight) + 1} >= set(seen)
+
+
+def test_the_parts_of_large_data_are_stretches_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one part's pages are all that an epoch touches, chunk by chunk."""
+    monkeypatch.setattr(plan_module, "CHUNK", 7)
+    data = Lengths([[3]] * 100, [DatasetPart(0, 60), DatasetPart(60, 100)])
+
+    plan = plan_epoch(data, limits(9), seed=1, epoch=6, parts=4)
+
+    assert [*range(15, 30), *range(70, 80)] == sorted(example for batch in batches_of(plan) for example in batch)
+
+
+@pytest.mark.parametrize(("parts", "weight"), [(4, 1.0), (1, 0.1)])
+def test_a_part_without_examples_is_an_error(parts: int, weight: float) -> None:
+    """An epoch of nothing would be followed by another without end."""
+    data = Lengths([[3]] * 3, [DatasetPart(0, 3, weight)])
+
+    with pytest.raises(DataError, match=rf"the data has 3, with weights of {weight:g},.*data\.epoch_parts={parts}"):
+        plan_epoch(data, limits(9), seed=1, epoch=1, parts=parts)
+
+
 def test_an_example_over_the_budget_is_named() -> None:
     """The message has the place, its length, the limit, and what to set."""
     with pytest.raises(DataError, match=r"corpus\.en:2 has 9 tokens.*data\.max_tokens=8.*data\.max_tokens=9") as error:

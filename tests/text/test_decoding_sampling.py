@@ -38,7 +38,7 @@ def draw(num: int, *, sentences: int = 1, max_len: int = 3, prefix=None, **setti
         max_lengths=torch.full((sentences,), max_len),
         prefix=prefix,
     )
-    return Decoder([Constant()], config, SPECIAL)(sources)
+    return Decoder([Constant()], config, SPECIAL)(sources, 0)
 
 
 def first_tokens(hypotheses: list[Hypothesis]) -> Counter:
@@ -51,12 +51,15 @@ def test_seed_repeats_the_samples() -> None:
     assert draw(20, sentences=3, seed=5) != draw(20, sentences=3, seed=6)
 
 
-def test_a_decoder_goes_on_drawing() -> None:
-    """The second batch of a decoder does not repeat the random numbers of the first."""
+def test_samples_depend_on_the_number_of_the_batch_alone() -> None:
+    """The second batch does not repeat the random numbers of the first; whoever decodes it draws the same."""
     decoder = Decoder([Constant()], SearchConfig(sampling=True, nbest=20), SPECIAL)
     sources = Sources(net_input={"source": torch.zeros(1, 1)}, max_lengths=torch.tensor([5]))
 
-    assert decoder(sources) != decoder(sources)
+    first, second = decoder(sources, 0), decoder(sources, 1)
+
+    assert first != second
+    assert first == decoder(sources, 0)
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
@@ -139,5 +142,5 @@ def test_decoder_searches_without_sampling() -> None:
     sources = Sources(net_input={"source": torch.zeros(1, 1)}, max_lengths=torch.tensor([3]))
 
     assert [[[3, 3, 3]]] == [
-        [each.tokens for each in found] for found in Decoder([Constant()], config, SPECIAL)(sources)
+        [each.tokens for each in found] for found in Decoder([Constant()], config, SPECIAL)(sources, 0)
     ]

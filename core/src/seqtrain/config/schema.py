@@ -59,7 +59,17 @@ class TrainerConfig:
     micro_batches_per_step: int | None = option(
         None, help="batches summed into one update, over all workers; default: the number of workers", ge=1
     )
-    precision: str = option("fp32", help="arithmetic of the forward pass", choices=("fp32", "bf16", "fp16"))
+    precision: str = option(
+        "fp32", help="arithmetic of the forward pass; fp16 scales losses", choices=("fp32", "bf16", "fp16")
+    )
+    checkpoint_activations: bool = option(
+        False,
+        help="compute what a layer does again for the backward pass rather than keep it: less memory for more time",
+        may_change=True,
+    )
+    compile: bool = option(
+        False, help="have torch compile the model, which takes minutes at the start", may_change=True
+    )
     seed: int = option(1, help="seed of the initial weights and of dropout", ge=0)
 
 
@@ -72,6 +82,13 @@ class DataConfig:
     )
     max_sentences: int | None = option(None, help="largest batch, in examples", unit="examples", ge=1)
     seed: int = option(1, help="seed of the order of the examples", ge=0)
+    epoch_parts: int = option(
+        1,
+        help="for data too large to go over often: each epoch is over one of so many parts of it, in turn, so that so "
+        "many epochs go over all of it once; whatever is counted in epochs counts these",
+        unit="parts",
+        ge=1,
+    )
     cache_dir: str | None = option(
         None, help="where binarised text is kept between runs; default: ~/.cache/seqtrain", may_change=True
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqtrain.api import DataError, Rows
+from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import ended_rows
+from seqtrain_text.known_files import ask_once
 from seqtrain_text.readers import Lines, TextReader
 from seqtrain_text.store_meta import ColumnCounts, StoreMeta
 
@@ -82,6 +84,12 @@ class Column:
     def lines(self) -> Iterator[str]:
         """Read the file from its beginning."""
         return self.reader(self.path)
+
+    def scan(self, cache: Path) -> TextScan:
+        """Count the file's lines and hash its content, unless a live process has; see `ask_once`."""
+        if not isinstance(self.reader, Lines):  # of which it is not known whether two of them read the same
+            return self.reader.scan(self.path)
+        return TextScan(**ask_once(cache, self.path, "lines", lambda: asdict(self.reader.scan(self.path))))
 
     def place(self, number: int) -> str:
         """Say where line `number`, from 1, is: `train.en:17`, or `train.json, text 17`."""

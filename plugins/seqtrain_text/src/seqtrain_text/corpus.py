@@ -110,7 +110,7 @@ def write_corpus(files: Mapping[str, str], folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    with passing_folder(folder.parent) as temporary:
+    with passing_folder(folder.parent, "the built-in corpus") as temporary:
         made = temporary / folder.name
         made.mkdir()
         for name, text in files.items():

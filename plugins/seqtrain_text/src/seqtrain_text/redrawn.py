@@ -123,7 +123,7 @@ class RedrawnDataset(Generic[D]):
         return self._make(stores)
 
     def _scan(self) -> list[list[TextScan]]:
-        return [[column.reader.scan(column.path) for column in columns] for columns in self._files]
+        return [[column.scan(self._text.cache) for column in columns] for columns in self._files]
 
     def _drawn(self, seed: int, epoch: int, longest: int = 1 << 62) -> list[list[Column]]:
         """Return the columns with encoders that draw."""

@@ -59,7 +59,7 @@ def build_stores(
         DataError: a file cannot be read or is not as the policy wants it, the numbers of lines differ, or the cache
             cannot be written.
     """
-    scans = [column.reader.scan(column.path) for column in columns]
+    scans = [column.scan(cache) for column in columns]
     _check_line_counts(columns, scans)
     contents = [(scan.sha256, column.tokenizer.fingerprint) for scan, column in zip(scans, columns, strict=True)]
     key = digest(json.dumps([FORMAT, astuple(policy), contents]).encode())
@@ -216,7 +216,7 @@ def _read_sound_meta(folder: Path) -> StoreMeta | None:
     if not folder.exists():
         return None
     try:
-        return read_meta(folder)
+        return read_meta(folder, folder.parent)
     except ValueError as error:
         logger.warning("The binarised text in %s is damaged (%s); making it again", folder, error)
         return None
@@ -233,7 +233,7 @@ def _build(
         made = temporary / "made"
         made.mkdir()
         meta = binarise(columns, policy, made, num_lines=num_lines, progress=progress)
-        write_meta(made, meta)
+        write_meta(made, meta, folder.parent)
         if folder.exists() and _read_sound_meta(folder) is None:
             folder.rename(temporary / "damaged")
         _rename_unless_there(made, folder)

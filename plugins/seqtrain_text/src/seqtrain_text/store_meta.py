@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain_text.files import READ_SIZE
+from seqtrain_text.known_files import ask_once
 from seqtrain_text.tokenizer import digest
 
 NAME = "meta.json"
@@ -53,10 +54,17 @@ class StoreMeta:
     columns: list[ColumnCounts]
 
 
-def write_meta(folder: Path, meta: StoreMeta) -> None:
-    """Write what is known of a folder that is otherwise finished, and have all of it on the disk."""
+def write_meta(folder: Path, meta: StoreMeta, cache: Path) -> None:
+    """
+    Write what is known of a folder that is otherwise finished, and have all of it on the disk.
+
+    Args:
+        folder: the folder.
+        meta: what is known of it.
+        cache: where other processes are told the hashes; see `ask_once`.
+    """
     record: dict[str, Any] = asdict(meta)
-    record["files"] = {path.name: _content(path) for path in sorted(folder.iterdir())}
+    record["files"] = {path.name: _content(path, cache) for path in sorted(folder.iterdir())}
     record["sha256"] = _own_hash(record)
     (folder / NAME).write_text(json.dumps(record, indent=1), encoding="utf-8")
     for path in folder.iterdir():
@@ -64,9 +72,13 @@ def write_meta(folder: Path, meta: StoreMeta) -> None:
             os.fsync(file.fileno())
 
 
-def read_meta(folder: Path) -> StoreMeta:
+def read_meta(folder: Path, cache: Path) -> StoreMeta:
     """
     Read what is known of a folder, and check that all files in it are what was written.
+
+    Args:
+        folder: the folder.
+        cache: where other processes tell the hashes; see `ask_once`.
 
     Raises:
         ValueError: one is not, or is missing; the message says which.
@@ -77,7 +89,7 @@ def read_meta(folder: Path) -> StoreMeta:
         if own_hash != _own_hash(record):
             raise ValueError("it is not what was written")  # noqa: TRY301 - told like all else
         files = record.pop("files")
-        changed = [name for name, content in files.items() if _content(folder / name) != content]
+        changed = [name for name, content in files.items() if _content(folder / name, cache) != content]
         meta = StoreMeta(**record)
         meta.columns = [ColumnCounts(**counts) for counts in record["columns"]]
     except (OSError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
@@ -87,7 +99,11 @@ def read_meta(folder: Path) -> StoreMeta:
     return meta
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, cache: Path) -> str:
+    return str(ask_once(cache, path, "sha256", lambda: _hash(path)))
+
+
+def _hash(path: Path) -> str:
     content = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(READ_SIZE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,16 +29,27 @@ class Decoder:
         self._config = config
         self._special = special
         self._device = next(models[0].parameters()).device
-        self._generator = torch.Generator(self._device).manual_seed(config.seed)
+        self._generator = torch.Generator(self._device)
 
-    def __call__(self, sources: Sources) -> list[list[Hypothesis]]:
+    def __call__(self, sources: Sources, number: int) -> list[list[Hypothesis]]:
         """
         Decode B sentences or prompts: for each, `nbest` hypotheses, best first.
+
+        Args:
+            sources: the sentences or prompts.
+            number: of this batch among those decoded one after the other, by whichever worker: samples depend on it,
+                and not on what this worker has drawn before.
 
         Raises:
             TrainingError: the models' output is NaN.
             ConfigError: the settings rule out every result.
         """
         if self._config.sampling:
+            self._generator.manual_seed(_seed_of(self._config.seed, number))
             return sample(self._models, sources, self._config, self._special, self._generator)
         return beam_search(self._models, sources, self._config, self._special)
+
+
+def _seed_of(seed: int, number: int) -> int:
+    """Return a seed for a batch, unlike that of the next one, or of the same one under another seed."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
