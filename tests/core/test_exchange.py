@@ -19,6 +19,7 @@ from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import CheckpointError, ConfigError, DataError, PluginError, UsageError
 from seqtrain.exchange import export_run, import_run
 from seqtrain.host.installed import Plugin
@@ -347,7 +348,7 @@ def test_an_imported_run_is_not_trained_by_mistake(bring, registry, accept_chang
     folder = bring()
     before = left(folder.path), left(folder.checkpoints)
 
-    opening = open_run(request(folder, registry, accept_changes=accept_changes), registry)
+    opening = open_run(request(folder, registry, accept_changes=accept_changes), registry, WorkerGroup())
     with pytest.raises(UsageError, match=r"holds an imported model: weights, and no training to go on with"):
         opening.__enter__()
 
@@ -359,7 +360,7 @@ def test_a_fresh_run_sets_the_imported_one_aside(bring, registry) -> None:
     """As it does with any run."""
     folder = bring()
 
-    with open_run(request(folder, registry, fresh=True), registry):
+    with open_run(request(folder, registry, fresh=True), registry, WorkerGroup()):
         pass
 
     assert left(folder.path.parent) == ["new", "new.old-1"]

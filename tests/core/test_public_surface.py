@@ -22,6 +22,10 @@ SPECIAL = {"__call__", "__len__"}  # methods with underscores that somebody call
 PREVIEW = {  # within reach of plugins and not promised to them; core/docs/stability.md says so
     "seqtrain.api.Progress": {"advance", "start_next_epoch", "state_dict", "load_state_dict"},
     "seqtrain.api.TrainedRun": {"evaluator"},
+    "seqtrain.api.WorkerGroup": {
+        "local_rank", "local_world_size", "gather", "gather_numbers", "sum", "from_main", "in_turn", "share",
+        "by_host", "beside",
+    },
     "seqtrain.api.Trainer": {
         "checkpointing", "do_what_is_due", "engine", "evaluator", "hooks", "load_state", "reporter", "run",
         "run_epoch", "train_data", "train_step", "validate",

@@ -45,8 +45,10 @@ def text(length: int) -> np.ndarray:
 def score(scoring: TokenScorer, tokens: np.ndarray, stretches: list[tuple[int, int]]) -> list[float]:
     """Return the log-probability of every token."""
     found = [math.nan] * len(tokens)
-    for window, log_probs in scoring(lambda starts, lengths: tokens[ranges(starts, lengths)], stretches):
-        found[window.scored : window.stop] = log_probs
+    for batch in scoring.batches(stretches):
+        scored = scoring(lambda starts, lengths: tokens[ranges(starts, lengths)], batch)
+        for window, log_probs in zip(batch, scored, strict=True):
+            found[window.scored : window.stop] = log_probs
     return found
 
 

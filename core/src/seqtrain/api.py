@@ -9,6 +9,7 @@ from __future__ import annotations
 from seqtrain.batch import Batch
 from seqtrain.config.schema import RunConfig
 from seqtrain.documents import apply_to_documents
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import (
     CheckpointError,
     ConfigError,
@@ -95,5 +96,6 @@ __all__ = [
     "UsageError",
     "VariesByEpoch",
     "WantsConstantRate",
+    "WorkerGroup",
     "apply_to_documents",
 ]

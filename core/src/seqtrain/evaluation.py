@@ -34,17 +34,24 @@ class Evaluator:
 
     def measure(self, split: str, models: Sequence[nn.Module]) -> dict[str, float]:
         """
-        Return the measures of a split.
+        Return the measures of a split, the same on all workers, of which each computes a share.
 
         The loss is the first model's; the task's measures may use several.
         """
-        sums = Sums()
-        for batch in iter_batches(self.task.dataset(split), self.limits):
-            _, sample_size, logged = self.task.valid_step(batch.to(self.engine.device), models[0], self.criterion)
-            sums.add(logged, sample_size)
+        group = self.engine.group
+        shares = group.map(lambda _: self._sums_of_share(split, models[0]).state_dict(), range(group.world_size))
         for model in models:
             model.eval()
-        return {**sums.means(), **self.task.measure(split, models)}
+        measures = {**Sums.total(shares).means(), **self.task.measure(split, models)}
+        return group.from_main(measures)  # type: ignore[no-any-return] # a plugin's may differ by a rounding error
+
+    def _sums_of_share(self, split: str, model: nn.Module) -> Sums:
+        """Add up what the criterion says of every so many-th batch: neighbours, which take equally long, go apart."""
+        sums = Sums()
+        for batch in iter_batches(self.task.dataset(split), self.limits, self.engine.group.share):
+            _, sample_size, logged = self.task.valid_step(batch.to(self.engine.device), model, self.criterion)
+            sums.add(logged, sample_size)
+        return sums
 
     @property
     def validation_splits(self) -> list[str]:
@@ -53,7 +60,8 @@ class Evaluator:
 
     def validate(self, model: nn.Module) -> dict[str, dict[str, float]]:
         """Return the measures of every validation split, the deciding one first."""
-        return {split: self.measure(split, [model]) for split in self.validation_splits}
+        with self.engine.whole(model) as whole:
+            return {split: self.measure(split, [whole]) for split in self.validation_splits}
 
 
 def deciding(measures: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:

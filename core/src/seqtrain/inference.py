@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from seqtrain.build import (
     build_callbacks,
     build_component,
-    build_engine,
     build_evaluator,
     build_model,
     build_task,
@@ -23,6 +22,8 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.restore import check_match
 from seqtrain.checkpoint.task_files import check_task_files
 from seqtrain.config.schema import RunConfig
+from seqtrain.engine.engine import Engine
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.evaluation import Evaluator
 from seqtrain.host.hooks import RunHooks
 from seqtrain.host.registry import Registry
@@ -60,6 +61,7 @@ def load_run(
     *,
     checkpoints: Sequence[str] = (),
     task: Task | None = None,
+    group: WorkerGroup | None = None,
 ) -> TrainedRun:
     """
     Load a run's models.
@@ -70,17 +72,17 @@ def load_run(
         config: the run's configuration.
         checkpoints: which ones, as `CheckpointCatalog.open` takes them; default: the best, or the last if none is best.
         task: the task, where it is there already.
+        group: the workers that measure or predict together, each with the whole models; by default this process alone.
 
     Raises:
         CheckpointError: there is no such checkpoint, it is damaged, or it is of another model.
     """
-    engine = build_engine(config)
+    group = group or WorkerGroup()
+    engine = Engine(config.distributed, group, precision=config.trainer.precision, seed=config.trainer.seed)
     if task is None:
-        task = build_task(config, registry)
+        task = build_task(config, registry, group)
         task.load(folder.task, cache_folder(config))
-    store = CheckpointCatalog(folder.checkpoints)
-    names = checkpoints or ["best" if store.pointer("best") else "last"]
-    opened = [store.open(name) for name in names]
+    opened = open_checkpoints(CheckpointCatalog(folder.checkpoints), checkpoints, group)
     for checkpoint in opened:
         check_task_files(checkpoint, folder.task)
     hooks = RunHooks(build_callbacks(config, registry), hook_owners(config, registry))
@@ -93,6 +95,25 @@ def load_run(
         models.append(model.eval())
     evaluator = build_evaluator(config, registry, task, engine)
     return TrainedRun(task, models, evaluator, [each.name for each in opened], config, folder.task)
+
+
+def open_checkpoints(catalog: CheckpointCatalog, names: Sequence[str], group: WorkerGroup) -> list[Checkpoint]:
+    """
+    Open the same checkpoints on all workers; their files are compared with their manifests once on each host.
+
+    Args:
+        catalog: the run's checkpoints.
+        names: see `load_run`.
+        group: the workers.
+    """
+
+    def find() -> list[str]:
+        found = names or ["best" if catalog.pointer("best") else "last"]
+        return [str(catalog.find(name)) for name in found]
+
+    paths = [Path(each) for each in group.by_main(find)]
+    group.by_host(lambda: [catalog.open(str(path)).name for path in paths])
+    return [Checkpoint.read(path) for path in paths]
 
 
 def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Batch
+from seqtrain.engine.group import WorkerGroup
 from seqtrain.protocols import BackwardOptimizer, CountsUpdates, Criterion, Dataset, LoggingOutput, ModelSpec, NamedIds
 
 
@@ -29,6 +30,9 @@ class Task(ABC):
 
     higher_is_better: frozenset[str] = frozenset()
     """The measures of which more is better; the others are better when smaller."""
+
+    workers: WorkerGroup = WorkerGroup()
+    """Who measures and predicts together, put here by core; each worker does all of it in a task that ignores them."""
 
     @abstractmethod
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -131,7 +135,10 @@ class Task(ABC):
         """
         Return measures of a split beyond the criterion's, such as BLEU; by default none.
 
-        Used both in validation and by `seqtrain evaluate`, so that the two agree.
+        Used both in validation and by `seqtrain evaluate`, so that the two agree. All workers call it, and must
+        return the same; `self.workers.map` divides the work among them::
+
+            answers = self.workers.map(answer_batch, batches)
 
         Args:
             split: a name from `splits`.
@@ -157,9 +164,15 @@ class Task(ABC):
         """
         Turn input lines into output lines, in the same order, reading no further ahead than a buffer.
 
-        How to decode is a matter of the task's config.
+        How to decode is a matter of the task's config. All workers call it, but only the main one is given lines, and
+        only what it yields is written. To have the others help, all take the lines from the main worker, a buffer at a
+        time, and divide them::
+
+            lines = iter(lines)
+            while buffer := self.workers.by_main(lambda: list(islice(lines, size))):
+                yield from self.workers.map(predict_line, buffer)
 
         Args:
             models: one model, or several that decide together; on their device, in evaluation mode.
-            lines: input lines without line ends.
+            lines: input lines without line ends; none on a worker that is not the main one.
         """

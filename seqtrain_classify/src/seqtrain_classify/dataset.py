@@ -86,16 +86,20 @@ class LabelledDataset:
         indices = np.asarray(indices, np.int64)
         chosen, order = self._files.by_file(indices)
         rows = in_order([self.tables[number].store.gather(own) for number, own in chosen], order)
-        targets = torch.cat([self.tables[number].take(own) for number, own in chosen])
         padded = torch.from_numpy(pad_rows(rows.tokens, rows.lengths, self._padding))  # (B, T)
         return Batch(
             ids=torch.from_numpy(indices),
             net_input={TOKENS_NAME: padded},
-            target=targets[torch.from_numpy(order)],
+            target=self.targets(indices),
             num_targets=len(indices),
             num_tokens=len(rows.tokens),
             num_positions=padded.numel(),
         )
+
+    def targets(self, indices: IntArray) -> torch.Tensor:
+        """Return the targets of these rows: (B,) labels or numbers, or (B, C)."""
+        chosen, order = self._files.by_file(indices)
+        return torch.cat([self.tables[number].take(own) for number, own in chosen])[torch.from_numpy(order)]
 
     def describe(self, index: int) -> str:
         """Say where a row is, such as `train.tsv:17`."""

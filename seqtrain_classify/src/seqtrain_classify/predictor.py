@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seqtrain.api import DataError
 from seqtrain_classify.classifier import Classifier
@@ -16,7 +17,7 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dataset import TOKENS_NAME
 from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder
 from seqtrain_classify.kind import Scores
-from seqtrain_text.flat_rows import ended_rows, similar_lengths
+from seqtrain_text.flat_rows import IntArray, ended_rows
 from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.padded import pad_rows
 
@@ -46,7 +47,7 @@ class Predictor:
             DataError: a line should be a pair and is none.
         """
         number = num_cut = first_cut = 0
-        for buffer in line_buffers(lines, self.config.buffer_lines):
+        for buffer in line_buffers(lines, self.config.buffer_lines, self.classifier.workers):
             texts = [self._text(line, number + place) for place, line in enumerate(buffer, start=1)]
             scores, too_long = self._scores(texts)
             if too_long:
@@ -76,11 +77,13 @@ class Predictor:
         """Score texts; return what was found for each, and which of them were too long."""
         encoded, tokenizer = self.encoder.encode_batch(texts), self.encoder.tokenizer
         rows = ended_rows(encoded, tokenizer.eos, max_length=self.config.max_length)
-        scores = np.empty((len(texts), self.classifier.kind.num_classes), np.float32)
-        for indices in similar_lengths(rows.lengths, self.config.prediction.max_tokens):
+
+        def make_input(indices: IntArray) -> dict[str, Tensor]:
             chosen = rows.take(indices)
             padded = pad_rows(chosen.tokens.astype(np.int64), chosen.lengths, tokenizer.padding)  # (B, T)
-            scores[indices] = self.classifier({TOKENS_NAME: torch.from_numpy(padded)})
+            return {TOKENS_NAME: torch.from_numpy(padded)}
+
+        scores = self.classifier.score_all(rows.lengths, make_input)
         return scores, np.flatnonzero(encoded[1] >= self.config.max_length).tolist()
 
     def _written(self, scores: Scores) -> str:

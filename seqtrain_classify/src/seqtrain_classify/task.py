@@ -25,7 +25,6 @@ from seqtrain_classify.predictor import Predictor
 from seqtrain_classify.several_labels import SeveralLabels
 from seqtrain_classify.single_label import SingleLabel
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile, FileCorpus
-from seqtrain_text.flat_rows import similar_lengths
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.metric import CheckedMetric, MakeMetric
 from seqtrain_text.mixing import report_mixture
@@ -195,18 +194,17 @@ class ClassifyTask(Task):
         """Compare the models' answers to all rows of a split with their targets."""
         if split.partition("/")[0] == "valid" and not self._config.score_validation:
             return {}
-        dataset, classifier = self.dataset(split), Classifier(models, self._kind)
+        dataset, classifier = undrawn(self.dataset(split)), self._classifier(models)
         lengths = dataset.lengths(0, len(dataset))[:, 0]
-        answers, expected = [], []
-        for indices in similar_lengths(lengths, self._config.prediction.max_tokens):
-            batch = dataset.collate(indices)
-            answers.append(self._kind.decide(classifier(batch.net_input)))
-            expected.append(batch.target.numpy())
-        both = np.concatenate(answers), np.concatenate(expected)
+        scores = classifier.score_all(lengths, lambda indices: dataset.collate(indices).net_input)
+        both = self._kind.decide(scores), dataset.targets(np.arange(len(dataset))).numpy()
         measured = self._kind.measure(*both)
         self._notes[split] = measured.notes
         further = {} if self._metric is None else self._metric(*map(self._kind.written, both))
         return {**measured.measures, **further}
+
+    def _classifier(self, models: Sequence[nn.Module]) -> Classifier:
+        return Classifier(models, self._kind, self.workers, self._config.prediction.max_tokens)
 
     def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
         """Say what became of the rows of each table."""
@@ -225,4 +223,4 @@ class ClassifyTask(Task):
         Each answer is the label, or the labels, and the probability of each label that there is, with tabs between; or
         the number. With `prediction.format=json` it is an object.
         """
-        yield from Predictor(Classifier(models, self._kind), self._encoder(cuts=True), self._config)(lines)
+        yield from Predictor(self._classifier(models), self._encoder(cuts=True), self._config)(lines)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqtrain.api import DataError, Tokenizer
+from seqtrain.api import DataError, Tokenizer, WorkerGroup
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.numbers import IntArray
 from seqtrain_lm.rows import TOKENS_NAME
@@ -17,6 +17,8 @@ from seqtrain_lm.sliding import SlidingModel
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources
 
 LINE_END = r"\n"  # as it is written within a line
+
+_ALONE = WorkerGroup()
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,13 @@ class Continuer:
         models: one, or several whose probabilities are averaged; on their device, in evaluation mode.
         tokenizer: trained or loaded.
         config: how to continue.
+        workers: who divides the prompts; all get all continuations.
     """
 
-    def __init__(self, models: Sequence[nn.Module], tokenizer: Tokenizer, config: LMConfig) -> None:
-        self._tokenizer = tokenizer
+    def __init__(
+        self, models: Sequence[nn.Module], tokenizer: Tokenizer, config: LMConfig, workers: WorkerGroup = _ALONE
+    ) -> None:
+        self._tokenizer, self._workers = tokenizer, workers
         self._config = config.generation
         self._context = config.tokens_per_sample
         self._device = next(models[0].parameters()).device
@@ -67,6 +72,7 @@ class Continuer:
         search = self._config if ends_with_line else replace(self._config, min_len=self._config.max_new_tokens)
         special = _Specials(tokenizer.bos, end, tokenizer.padding, tokenizer.unknown)
         self._decode = Decoder([SlidingModel(model, self._context) for model in models], search, special)
+        self._num_decoded = 0  # batches
 
     def __call__(self, prompts: Sequence[str], first_number: int = 1) -> list[list[Continuation]]:
         """
@@ -86,17 +92,30 @@ class Continuer:
         rows = np.split(tokens.astype(np.int64), np.cumsum(lengths)[:-1]) if len(prompts) else []
         read = [self._readable(row, number) for number, row in enumerate(rows, start=first_number)]
         results: list[list[Continuation]] = [[] for _ in prompts]
-        for together in _equally_long(read, self._config.max_prompts):
-            batch = torch.from_numpy(np.stack([read[index] for index in together])).to(self._device)  # (B, P)
-            sources = Sources(
-                net_input={TOKENS_NAME: batch[:, :-1]},
-                max_lengths=batch.new_full((len(together),), self._config.max_new_tokens),
-                first=batch[:, -1],
-            )
-            for index, hypotheses in zip(together, self._decode(sources), strict=True):
-                found = [self._read(prompts[index], read[index], hypothesis) for hypothesis in hypotheses]
-                results[index] = sorted(found, key=lambda each: -each.score)
+        batches = list(enumerate(_equally_long(read, self._config.max_prompts), start=self._num_decoded))
+        self._num_decoded += len(batches)
+
+        def go_on(batch: tuple[int, list[int]]) -> list[list[tuple[str, float]]]:
+            number, together = batch
+            found = self._decode(self._sources([read[index] for index in together]), number)
+            return [
+                [self._read(prompts[index], read[index], hypothesis) for hypothesis in hypotheses]
+                for index, hypotheses in zip(together, found, strict=True)
+            ]
+
+        for (_, together), continuations in zip(batches, self._workers.map(go_on, batches), strict=True):
+            for index, found in zip(together, continuations, strict=True):
+                results[index] = [Continuation(*each) for each in sorted(found, key=lambda each: -each[1])]
         return results
+
+    def _sources(self, prompts: Sequence[IntArray]) -> Sources:
+        """Make the input of the decoder from prompts of one length."""
+        batch = torch.from_numpy(np.stack(prompts)).to(self._device)  # (B, P)
+        return Sources(
+            net_input={TOKENS_NAME: batch[:, :-1]},
+            max_lengths=batch.new_full((len(prompts),), self._config.max_new_tokens),
+            first=batch[:, -1],
+        )
 
     def _readable(self, row: IntArray, number: int) -> IntArray:
         """Put the end of a line before a prompt, and cut it if that is wanted."""
@@ -111,8 +130,8 @@ class Continuer:
             )
         return np.concatenate(([self._tokenizer.eos], row[-room:]))
 
-    def _read(self, prompt: str, read: IntArray, hypothesis: Hypothesis) -> Continuation:
-        """Turn tokens into text."""
+    def _read(self, prompt: str, read: IntArray, hypothesis: Hypothesis) -> tuple[str, float]:
+        """Turn tokens into text, with its score."""
         is_cut = len(hypothesis.tokens) == self._config.max_new_tokens
         log_probs = hypothesis.log_probs[:-1] if is_cut else hypothesis.log_probs  # it did not end: it was stopped
         score = sum(log_probs) / len(log_probs) ** self._config.lenpen
@@ -121,7 +140,7 @@ class Continuer:
         whole = self._tokenizer.decode([*read.tolist(), *first])
         text = prompt + whole.removeprefix(before) if whole.startswith(before) else whole
         texts = [text, *(self._tokenizer.decode(line) for line in lines)]
-        return Continuation(LINE_END.join(each.replace("\n", " ") for each in texts), score)
+        return LINE_END.join(each.replace("\n", " ") for each in texts), score
 
 
 def _equally_long(rows: Sequence[IntArray], max_rows: int) -> list[list[int]]:

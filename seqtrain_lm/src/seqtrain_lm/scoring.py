@@ -24,6 +24,9 @@ from seqtrain_text.padded import pad_rows
 Stretch = tuple[int, int]
 """Tokens [start, stop) that are read as one text."""
 
+ReadTokens = Callable[[IntArray, IntArray], IntArray]
+"""Returns the tokens [start, start + length) for each of several starts and lengths."""
+
 WINDOWS = 4096  # looked at together, so that similar lengths go into one batch
 
 
@@ -84,33 +87,34 @@ class TokenScorer:
     stride: int
     max_tokens: int
 
-    def __call__(
-        self, read: Callable[[IntArray, IntArray], IntArray], stretches: Iterable[Stretch]
-    ) -> Iterator[tuple[Window, list[float]]]:
-        """
-        Score texts.
-
-        Args:
-            read: returns the tokens [start, start + length) for each of several starts and lengths.
-            stretches: the texts.
-
-        Yields:
-            Windows, in no order, with the log-probability in nats of each token that is scored in them.
-
-        Raises:
-            TrainingError: the models' output is NaN.
-        """
-        device = next(self.models[0].parameters()).device
+    def batches(self, stretches: Iterable[Stretch]) -> Iterator[list[Window]]:
+        """Yield the windows of texts, of similar lengths together."""
         remaining = windows(stretches, context=self.context, stride=self.stride)
         while some := list(islice(remaining, WINDOWS)):
             some.sort(key=lambda window: window.start - window.stop)
             while some:
                 size = max(1, self.max_tokens // (some[0].stop - some[0].start))
                 together, some = some[:size], some[size:]
-                batch = self._batch(together, read).to(device)
-                yield from zip(together, score_references(self.models, batch, padding=self.padding), strict=True)
+                yield together
 
-    def _batch(self, together: Sequence[Window], read: Callable[[IntArray, IntArray], IntArray]) -> Batch:
+    def __call__(self, read: ReadTokens, together: Sequence[Window]) -> list[list[float]]:
+        """
+        Score a batch.
+
+        Args:
+            read: the text's tokens.
+            together: the windows.
+
+        Returns:
+            For each window the log-probability in nats of each token that is scored in it.
+
+        Raises:
+            TrainingError: the models' output is NaN.
+        """
+        device = next(self.models[0].parameters()).device
+        return score_references(self.models, self._batch(together, read).to(device), padding=self.padding)
+
+    def _batch(self, together: Sequence[Window], read: ReadTokens) -> Batch:
         """Put windows side by side; the target is padding where nothing is scored."""
         starts = np.array([each.start for each in together], np.int64)
         lengths = np.array([each.stop for each in together], np.int64) - starts

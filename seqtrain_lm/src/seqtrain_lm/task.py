@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from seqtrain_lm.dataset import BlockDataset, BlockFile
 from seqtrain_lm.masking import MaskedBatches
 from seqtrain_lm.model_check import check_model
 from seqtrain_lm.objectives import make_batches, make_spec
-from seqtrain_lm.scoring import TextSize, TokenScorer, measures_of
+from seqtrain_lm.scoring import ReadTokens, TextSize, TokenScorer, Window, measures_of
 from seqtrain_lm.stretches import line_stretches, stretches, text_size
 from seqtrain_text.corpus import CorpusFile
 from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
@@ -194,11 +195,17 @@ class LMTask(Task):
         if self._config.objective != "causal" or (is_validation and not self._config.score_validation):
             return {}
         scorer = self._scorer(models)
+
+        def summed(read: ReadTokens, together: Sequence[Window]) -> tuple[float, int]:
+            log_probs = list(chain.from_iterable(scorer(read, together)))
+            return -math.fsum(log_probs), len(log_probs)
+
         nats, num_tokens = 0.0, 0
         for file in self._files(split):
-            for _, log_probs in scorer(file.store.read, stretches(file.store, self._config.break_mode)):
-                nats -= math.fsum(log_probs)
-                num_tokens += len(log_probs)
+            batches = scorer.batches(stretches(file.store, self._config.break_mode))
+            for some_nats, some_tokens in self.workers.map(partial(summed, file.store.read), batches):
+                nats += some_nats
+                num_tokens += some_tokens
         return measures_of(nats, num_tokens, self._size(split))
 
     def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
@@ -257,9 +264,9 @@ class LMTask(Task):
         if self._config.predict == "score":
             yield from self._score(models, lines)
             return
-        continuer = Continuer(models, self._tokenizer, self._config)
+        continuer = Continuer(models, self._tokenizer, self._config, self.workers)
         number = 1
-        for prompts in line_buffers(lines, self._config.buffer_lines):
+        for prompts in line_buffers(lines, self._config.buffer_lines, self.workers):
             for number, best in enumerate(continuer(prompts, number), start=number):  # noqa: B020 - it goes on
                 if self._config.generation.nbest == 1:
                     yield best[0].text
@@ -270,11 +277,13 @@ class LMTask(Task):
     def _score(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
         """Score the tokens of each line by itself."""
         scorer = self._scorer(models)
-        for buffer in line_buffers(lines, self._config.buffer_lines):
+        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
             text = line_stretches(self._tokenizer, buffer)
+            batches = list(scorer.batches(text.stretches))
+            found = self.workers.map(partial(scorer, text.read), batches)
             log_probs = np.empty(len(text.tokens))
-            for window, found in scorer(text.read, text.stretches):
-                log_probs[window.scored : window.stop] = found
+            for window, of_window in zip(chain.from_iterable(batches), chain.from_iterable(found), strict=True):
+                log_probs[window.scored : window.stop] = of_window
             for start, stop in text.stretches:
                 yield json.dumps(
                     {

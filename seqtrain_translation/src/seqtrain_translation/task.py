@@ -159,7 +159,7 @@ class TranslationTask(Task):
         if split.partition("/")[0] == "valid" and not self._config.score_validation:
             return {}
         sources, references = self._corpus.lines(split)
-        best = Translator(models, self._tokenizers, self._config).translate(list(sources))
+        best = Translator(models, self._tokenizers, self._config, self.workers).translate(list(sources))
         translations = [each[0].text for each in best]
         expected = [self._plain_text(reference) for reference in references]
         scores = score_translations(translations, expected, self._config.scoring)
@@ -188,12 +188,12 @@ class TranslationTask(Task):
         With `generation.nbest` above 1 each translation is a line of its own: number of the input line, score and
         text, with tabs between. With `references`, each line is the score and the text of the given translation.
         """
-        translator = Translator(models, self._tokenizers, self._config)
+        translator = Translator(models, self._tokenizers, self._config, self.workers)
         if self._config.references is not None:
             yield from self._score(translator, lines, Path(self._config.references))
             return
         number = num_cut = first_cut = 0
-        for buffer in line_buffers(lines, self._config.buffer_lines):
+        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
             before = number
             for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
                 if self._config.generation.nbest == 1:
@@ -212,7 +212,7 @@ class TranslationTask(Task):
     def _score(self, translator: Translator, lines: Iterable[str], references: Path) -> Iterator[str]:
         """Score the translations that are given."""
         given = iter_lines(references)
-        for buffer in line_buffers(lines, self._config.buffer_lines):
+        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
             texts = list(islice(given, len(buffer)))
             if len(texts) < len(buffer):
                 raise DataError(

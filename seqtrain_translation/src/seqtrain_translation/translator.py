@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqtrain.api import Rows
+from seqtrain.api import Rows, WorkerGroup
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources, score_references
 from seqtrain_text.flat_rows import FlatRows, IntArray, ended_rows, similar_lengths
 from seqtrain_text.padded import pad_rows
@@ -41,14 +41,18 @@ class Translator:
         models: one, or several whose probabilities are averaged; on their device, in evaluation mode.
         tokenizers: of the two sides.
         config: how to translate.
+        workers: who divides the sentences; all get all translations.
     """
 
-    def __init__(self, models: Sequence[nn.Module], tokenizers: TokenizerPair, config: TranslationConfig) -> None:
-        self._models = models
+    def __init__(
+        self, models: Sequence[nn.Module], tokenizers: TokenizerPair, config: TranslationConfig, workers: WorkerGroup
+    ) -> None:
+        self._models, self._workers = models, workers
         self._source, self._target = tokenizers.source, tokenizers.target
         self._config = config
         self._device = next(models[0].parameters()).device
         self._decode = Decoder(models, config.generation, self._target)
+        self._num_decoded = 0  # batches
         self.cut: IntArray = np.empty(0, np.int64)
         """Which of the sentences translated last were longer than the model can read."""
         self._prefix = torch.from_numpy(self._target.encode_batch([config.prefix])[0].astype(np.int64))  # (P,)
@@ -64,9 +68,17 @@ class Translator:
         self.cut = np.flatnonzero(encoded[1] >= self._config.max_length)
         rows = self._encode(encoded, self._source.eos)
         results = [[Translation("", 0.0)] for _ in sentences]
-        for chosen in _similar_lengths(rows, self._config.generation.max_tokens):
-            for index, hypotheses in zip(chosen.tolist(), self._decode(self._sources(rows.take(chosen))), strict=True):
-                results[index] = [self._read(hypothesis) for hypothesis in hypotheses]
+        batches = list(enumerate(_similar_lengths(rows, self._config.generation.max_tokens), start=self._num_decoded))
+        self._num_decoded += len(batches)
+
+        def translate(batch: tuple[int, IntArray]) -> list[list[tuple[str, float]]]:
+            number, chosen = batch
+            found = self._decode(self._sources(rows.take(chosen)), number)
+            return [[self._read(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+        for (_, chosen), translations in zip(batches, self._workers.map(translate, batches), strict=True):
+            for index, best in zip(chosen.tolist(), translations, strict=True):
+                results[index] = [Translation(text, score) for text, score in best]
         return results
 
     def score(self, sentences: Sequence[str], references: Sequence[str]) -> list[float]:
@@ -74,12 +86,17 @@ class Translator:
         source = self._encode(self._source.encode_batch(sentences), self._source.eos)
         target = self._encode(self._target.encode_batch(references), self._target.eos)
         padding = self._target.padding
-        scores = [0.0] * len(sentences)
-        for chosen in _similar_lengths(source, self._config.generation.max_tokens):
+        batches = list(_similar_lengths(source, self._config.generation.max_tokens))
+
+        def score(chosen: IntArray) -> list[float]:
             batch = make_batch(chosen, source.take(chosen), target.take(chosen), padding=padding, bos=self._target.bos)
             each_token = score_references(self._models, batch.to(self._device), padding=padding)
-            for index, log_probs in zip(chosen.tolist(), each_token, strict=True):
-                scores[index] = sum(log_probs) / len(log_probs) ** self._config.generation.lenpen
+            return [sum(log_probs) / len(log_probs) ** self._config.generation.lenpen for log_probs in each_token]
+
+        scores = [0.0] * len(sentences)
+        for chosen, found in zip(batches, self._workers.map(score, batches), strict=True):
+            for index, each in zip(chosen.tolist(), found, strict=True):
+                scores[index] = each
         return scores
 
     def _encode(self, encoded: Rows, eos: int) -> FlatRows:
@@ -98,9 +115,9 @@ class Translator:
             prefix=self._prefix.expand(len(lengths), -1).to(self._device) if len(self._prefix) else None,
         )
 
-    def _read(self, hypothesis: Hypothesis) -> Translation:
+    def _read(self, hypothesis: Hypothesis) -> tuple[str, float]:
         text = self._target.decode(hypothesis.tokens)
-        return Translation(text.replace("\n", " "), hypothesis.score)  # bytes can spell a line end; this is one line
+        return text.replace("\n", " "), hypothesis.score  # bytes can spell a line end; this is one line
 
 
 def _similar_lengths(rows: FlatRows, max_tokens: int) -> Iterator[IntArray]:

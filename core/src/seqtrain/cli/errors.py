@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 
 import click
 
-from seqtrain.errors import SeqtrainError
+from seqtrain.errors import SeqtrainError, UsageError
+from seqtrain.placement import Placement
+from seqtrain.worker_report import WorkerReport, has_lost_another
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -24,6 +27,8 @@ def report(error: Exception, *, verbose: bool) -> int:
     """
     Write an error to stderr: one paragraph for what a user can mend, a traceback for what is our own bug.
 
+    A worker leaves it to the agent that has started it, if there is one: of what several say, the first is shown.
+
     Args:
         error: what ended the command.
         verbose: write the traceback in any case.
@@ -32,14 +37,18 @@ def report(error: Exception, *, verbose: bool) -> int:
         The exit code.
     """
     explained = _explain(error)
-    if verbose or explained is None:
-        traceback.print_exception(error)
-    if explained is None:
-        _write(f"unexpected {type(error).__name__}; this is a bug in seqtrain or in a plugin, please report the above")
-        return 1
-    message, exit_code = explained
-    _write(message)
+    message, exit_code = explained or (_unexpected(error), 1)
+    shown = "".join(traceback.format_exception(error)) if verbose or explained is None else ""
+    kind = "lost" if has_lost_another(error) else "failed"
+    if not WorkerReport(kind=kind, message=message, traceback=shown, exit_code=exit_code).write():
+        who = _worker()
+        _write(f"{_indented(shown, who)}{who}seqtrain: error: {message}\n")
     return exit_code
+
+
+def let_go_of_stdout() -> None:
+    """Print nowhere from now on, as nobody reads it: else the flush at this process's end would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _explain(error: Exception) -> tuple[str, int] | None:
@@ -55,6 +64,28 @@ def _explain(error: Exception) -> tuple[str, int] | None:
     return None
 
 
-def _write(message: str) -> None:
-    sys.stderr.write(f"seqtrain: error: {message}\n")
+def _unexpected(error: Exception) -> str:
+    if has_lost_another(error):
+        return (
+            "lost the connection to the other workers: one has ended, which may say why itself, or the network between "
+            "them failed"
+        )
+    return f"unexpected {type(error).__name__}; this is a bug in seqtrain or in a plugin, please report the above"
+
+
+def _worker() -> str:
+    """Return what tells the messages of a worker from those of others."""
+    try:
+        placement = Placement.from_environment(os.environ)
+    except UsageError:  # which may be what is reported
+        return ""
+    return f"[worker {placement.rank}] " if placement is not None else ""
+
+
+def _indented(text: str, by: str) -> str:
+    return "".join(f"{by}{line}" for line in text.splitlines(keepends=True))
+
+
+def _write(text: str) -> None:
+    sys.stderr.write(text)
     sys.stderr.flush()

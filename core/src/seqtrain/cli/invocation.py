@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 def installed_plugins() -> Registry:
     """Return the plugins as the options before the command and the environment would have them."""
-    return click.get_current_context().ensure_object(Invocation).registry
+    return present_invocation().registry
+
+
+def present_invocation() -> Invocation:
+    """Return what is known of the command line."""
+    return click.get_current_context().ensure_object(Invocation)
 
 
 @dataclass
@@ -28,10 +34,12 @@ class Invocation:
     The options before the command, and what is looked up once; click's `ctx.obj`.
 
     Args:
+        arguments: the whole command line, without the program's name.
         verbose: show the traceback of every error.
         switches: which plugins to use.
     """
 
+    arguments: Sequence[str] = ()
     verbose: bool = False
     switches: Switches = field(default_factory=lambda: Switches.from_environment(os.environ))
 

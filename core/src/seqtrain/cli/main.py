@@ -7,7 +7,6 @@ nothing here imports torch, numpy or omegaconf.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +14,7 @@ from operator import attrgetter
 
 import click
 
-from seqtrain.cli.errors import INTERRUPTED, report
+from seqtrain.cli.errors import INTERRUPTED, let_go_of_stdout, report
 from seqtrain.cli.group import Group
 from seqtrain.cli.invocation import Invocation
 from seqtrain.errors import PluginError
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
     Every error ends here: what a user can mend becomes a paragraph on stderr, the rest a traceback.
     """
-    invocation = Invocation()
+    invocation = Invocation(tuple(arguments))
     try:
         result = seqtrain.main(list(arguments), prog_name="seqtrain", standalone_mode=False, obj=invocation)
         if not sys.stdout.closed:
@@ -53,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
+        let_go_of_stdout()
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 import click
 
+from seqtrain.cli.errors import let_go_of_stdout
+from seqtrain.cli.trained_run import in_workers
 from seqtrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from seqtrain.engine.group import WorkerGroup
     from seqtrain.inference import TrainedRun
+    from seqtrain.task import Task
 
 
 def run_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,6 +34,13 @@ def run_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help="best, last, a step, or a folder; several decide together. Default: the best, else the last.",
         ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            default=1,
+            metavar="N",
+            help="processes on this host that divide the work; the results stay the same. Default: 1.",
+        ),
     ):
         command = add(command)
     return command
@@ -38,22 +50,42 @@ def run_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
 @run_arguments
 @click.option("--split", default=None, metavar="NAME", help="what to measure on. Default: test, else valid.")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object.")
-def evaluate(run: Path, overrides: Sequence[str], checkpoints: Sequence[str], split: str | None, as_json: bool) -> None:
+def evaluate(
+    run: Path, overrides: Sequence[str], checkpoints: Sequence[str], workers: int, split: str | None, as_json: bool
+) -> int:
     """
     Measure a trained RUN on a split.
 
     KEY=VALUE changes settings for this time, such as task.generation.beam=1 or task.test=PREFIX.
     """
+
+    def measure(trained: TrainedRun, group: WorkerGroup) -> int:
+        chosen = _known_split(trained.task, split)
+        with group.in_turn():  # its files are made ready by one, and found by the others
+            trained.task.dataset(chosen)
+        measures = trained.evaluator.measure(chosen, trained.models)
+        if group.is_main:
+            _print_measures(run, trained, chosen, measures, as_json=as_json)
+        return 0
+
+    return in_workers(measure, run, overrides, checkpoints, workers)
+
+
+def _known_split(task: Task, split: str | None) -> str:
     from seqtrain.results import final_split
 
-    trained = _load(run, overrides, checkpoints)
-    split = split or final_split(trained.task)
-    known = ", ".join(trained.task.splits())
+    split = split or final_split(task)
+    known = ", ".join(task.splits())
     if split is None:
         raise UsageError(f"This run has no test and no validation set, only {known}. Set task.test=PREFIX to add one.")
-    if split not in trained.task.splits():
+    if split not in task.splits():
         raise UsageError(f"There is no split {split!r} in this run; it has {known}. Set task.test=PREFIX to add one.")
-    measures = trained.evaluator.measure(split, trained.models)
+    return split
+
+
+def _print_measures(
+    run: Path, trained: TrainedRun, split: str, measures: Mapping[str, float], *, as_json: bool
+) -> None:
     notes = trained.task.describe_measures(split)
     if as_json:
         result = {
@@ -80,8 +112,13 @@ def evaluate(run: Path, overrides: Sequence[str], checkpoints: Sequence[str], sp
     "--output", "output_file", type=click.Path(path_type=Path), default=None, help="write to a file, not stdout."
 )
 def predict(
-    run: Path, overrides: Sequence[str], checkpoints: Sequence[str], input_file: Path | None, output_file: Path | None
-) -> None:
+    run: Path,
+    overrides: Sequence[str],
+    checkpoints: Sequence[str],
+    workers: int,
+    input_file: Path | None,
+    output_file: Path | None,
+) -> int:
     """
     Predict a line for each input line, in order, with a trained RUN.
 
@@ -89,36 +126,32 @@ def predict(
     """
     if input_file is not None and output_file is not None and input_file.resolve() == output_file.resolve():
         raise UsageError(f"--input and --output are both {input_file}, which would be lost. Choose another --output.")
+
+    def answer(trained: TrainedRun, group: WorkerGroup) -> int:
+        if not group.is_main:  # what it has to do comes from the main worker
+            deque(trained.task.predict(trained.models, iter(())), maxlen=0)
+            return 0
+        lines = _lines(source, str(input_file or "stdin"))
+        predictions = trained.task.predict(trained.models, lines)
+        try:
+            with _open(output_file, "wb", sys.stdout) as sink:
+                for prediction in predictions:
+                    sink.write(prediction.encode() + b"\n")
+                    sink.flush()
+        except BrokenPipeError:
+            if group.world_size == 1:
+                raise
+            let_go_of_stdout()
+            lines.close()  # there are no more of them, so that all workers come to an end
+            deque(predictions, maxlen=0)
+            return 1
+        return 0
+
     with _open(input_file, "rb", sys.stdin) as source:
-        trained = _load(run, overrides, checkpoints)
-        with _open(output_file, "wb", sys.stdout) as sink:
-            for prediction in trained.task.predict(trained.models, _lines(source, str(input_file or "stdin"))):
-                sink.write(prediction.encode() + b"\n")
-                sink.flush()
+        return in_workers(answer, run, overrides, checkpoints, workers)
 
 
-def _load(run: Path, overrides: Sequence[str], checkpoints: Sequence[str]) -> TrainedRun:
-    """Load a run for inference; torch is imported here, once the arguments are known to make sense."""
-    from seqtrain.cli.invocation import installed_plugins
-    from seqtrain.config.resolve import resolve
-    from seqtrain.run_folder import RunFolder
-    from seqtrain.run_start import refuse_other_task
-
-    folder = RunFolder(run)
-    folder.require_run()
-    registry = installed_plugins()
-    config = resolve(registry, config_file=folder.config, overrides=overrides).config
-    if overrides:
-        refuse_other_task(folder, resolve(registry, config_file=folder.config).config, config)
-
-    from seqtrain.inference import load_run
-    from seqtrain.logs import start_logging
-
-    start_logging("warning", "plain")
-    return load_run(folder, registry, config, checkpoints=checkpoints)
-
-
-def _lines(source: BinaryIO, name: str) -> Iterator[str]:
+def _lines(source: BinaryIO, name: str) -> Generator[str, None, None]:
     for number, line in enumerate(source, start=1):
         try:
             yield line.rstrip(b"\r\n").decode("utf-8")

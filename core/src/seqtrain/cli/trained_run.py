@@ -1,0 +1,74 @@
+"""A trained run for a command that uses one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqtrain.cli.invocation import present_invocation
+from seqtrain.placement import Placement
+from seqtrain.worker_report import WorkerReport
+
+if TYPE_CHECKING:
+    from seqtrain.config.schema import DistributedConfig
+    from seqtrain.engine.group import WorkerGroup
+    from seqtrain.inference import TrainedRun
+
+
+def in_workers(
+    use: Callable[[TrainedRun, WorkerGroup], int],
+    run: Path,
+    overrides: Sequence[str],
+    checkpoints: Sequence[str],
+    workers: int,
+) -> int:
+    """
+    Use a run in as many processes as are wanted: this one, those it starts, or those that a job has started.
+
+    Args:
+        use: takes the run and the workers that divide the work, of which each calls it; returns the exit code.
+        run: its folder.
+        overrides: settings for this time.
+        checkpoints: their names.
+        workers: how many to start, where no job has started this process.
+
+    Returns:
+        The exit code.
+    """
+    from seqtrain.config.resolve import resolve
+    from seqtrain.run_folder import RunFolder
+    from seqtrain.run_start import refuse_other_task
+
+    folder = RunFolder(run)
+    folder.require_run()
+    registry = present_invocation().registry
+    config = resolve(registry, config_file=folder.config, overrides=overrides).config
+    if overrides:
+        refuse_other_task(folder, resolve(registry, config_file=folder.config).config, config)
+
+    placement = Placement.from_environment(os.environ)
+    if placement is None and workers > 1:
+        return _start_workers(workers, config.distributed)
+
+    # torch is imported from here on, once the arguments are known to make sense
+    from seqtrain.inference import load_run
+    from seqtrain.joining import joined
+    from seqtrain.logs import start_logging
+
+    with joined(placement, config.distributed) as group:
+        start_logging("warning", "plain", worker=group.rank)
+        exit_code = use(load_run(folder, registry, config, checkpoints=checkpoints, group=group), group)
+    if exit_code and WorkerReport(kind="left", exit_code=exit_code).write():
+        return 0  # for the agent no failure, whatever the command ends with
+    return exit_code
+
+
+def _start_workers(workers: int, distributed: DistributedConfig) -> int:
+    """Run the same command line in several workers."""
+    from seqtrain.elastic import run_workers
+
+    command = [sys.executable, "-m", "seqtrain", *present_invocation().arguments]
+    return run_workers(command, workers=workers, threads=distributed.threads)
