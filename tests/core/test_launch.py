@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -237,22 +238,101 @@ def test_a_launcher_is_called_in_place_of_training(registry, request_of, monkeyp
     assert WorkerSpec.read(text) == WorkerSpec.of(request_of(), registry)
 
 
+def of_job(world_size: int, **more: str) -> dict[str, str]:
+    """Return the environment of one of several workers."""
+    return {"RANK": "1", "WORLD_SIZE": str(world_size), "MASTER_ADDR": "n1", "MASTER_PORT": "29500", **more}
+
+
+@pytest.fixture
+def decided(registry, request_of, monkeypatch: pytest.MonkeyPatch):
+    """Return what `call_main` decides to do, for settings of `distributed` and an environment."""
+
+    def decide(environ: dict[str, str], **settings: Any) -> str:
+        done = []
+        monkeypatch.setattr(launch, "distributed_main", lambda *_: done.append("train here"))
+        monkeypatch.setattr(launch, "launch", lambda *_: done.append("launcher") or 0)
+        monkeypatch.setattr(launch, "start_workers", lambda *_: done.append("agent") or 0)
+        request = request_of()
+        launch.call_main(
+            replace(request, config=replace(request.config, distributed=DistributedConfig(**settings))),
+            registry,
+            environ,
+        )
+        (what,) = done
+        return str(what)
+
+    return decide
+
+
+SRUN = {
+    "SLURM_JOB_ID": "1", "SLURM_STEP_ID": "0", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0", "SLURM_STEP_TASKS_PER_NODE": "1(x2)", "SLURM_STEP_NODELIST": "n[1-2]",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("settings", "environ"),
+    ("environ", "settings", "what"),
     [
-        ({"workers": 2}, {}),
-        ({"nodes": 3}, {}),
-        ({}, {"WORLD_SIZE": "4"}),
+        ({}, {}, "train here"),
+        ({}, {"workers": 2}, "agent"),
+        ({}, {"nodes": 2, "rendezvous": "n1:29400"}, "agent"),
+        ({}, {"workers": 2, "launcher": Selection("launcher", "made", PartConfig())}, "launcher"),
+        (of_job(4), {}, "train here"),
+        (of_job(4), {"launcher": Selection("launcher", "made", PartConfig())}, "train here"),
+        (of_job(1, RANK="0"), {"workers": 2}, "agent"),
+        (SRUN, {}, "train here"),
+        (SRUN, {"nodes": 2, "rendezvous": "n1:29400"}, "agent"),
     ],
 )
-@pytest.mark.parametrize("start", [launch.call_main, launch.distributed_main])
-def test_several_workers_are_refused_everywhere(registry, request_of, settings, environ, start) -> None:
-    """Also where a launcher has started more than it was told to."""
-    request = request_of()
-    distributed = DistributedConfig(launcher=Selection("launcher", "made", PartConfig()), **settings)
+def test_one_command_finds_out_which_processes_it_takes(decided, environ, settings, what) -> None:
+    """A job is joined; with a rendezvous, srun starts the agents; a launcher or the agent starts workers."""
+    assert decided(environ, **settings) == what
 
-    with pytest.raises(ConfigError, match=r"\d workers were asked for"):
-        start(replace(request, config=replace(request.config, distributed=distributed)), registry, environ)
+
+def test_joining_is_told_by_the_main_worker(decided, capsys) -> None:
+    """In one line."""
+    decided(of_job(4, RANK="0", TORCHELASTIC_RUN_ID="x"))
+    decided(of_job(4))
+
+    assert capsys.readouterr().err == "seqtrain: Joining the job that torchrun started: worker 0 of 4\n"
+
+
+def test_hosts_that_meet_have_to_be_several(decided) -> None:
+    """Or each would train by itself."""
+    with pytest.raises(ConfigError, match=r"distributed\.rendezvous=n1:29400 .*--nodes"):
+        decided({}, rendezvous="n1:29400")
+
+
+@pytest.mark.parametrize(
+    ("environ", "settings", "kind", "said"),
+    [
+        (of_job(4), {"workers": 2}, ConfigError, r"a launcher started 4 workers, but .* say 2"),
+        ({}, {"workers": 2}, UsageError, r"one of 2 .* RANK, WORLD_SIZE"),
+        ({"WORLD_SIZE": "2"}, {}, UsageError, r"RANK is not set"),
+    ],
+)
+def test_a_worker_refuses_what_contradicts_its_job(registry, request_of, environ, settings, kind, said) -> None:
+    """Before it joins anybody."""
+    request = request_of(*(f"distributed.{name}={value}" for name, value in settings.items()))
+
+    with pytest.raises(kind, match=said):
+        launch.distributed_main(request, registry, environ)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("config", 3), ("run_dir", None), ("fresh", 1), ("accept_changes", "yes"), ("command", "seqtrain"),
+        ("command", [1]), ("verbose", None), ("plugins", []), ("plugins", {"a": "x"}), ("plugins", {"a": [1]}),
+        ("switches", {"a": None}),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_refused(registry, request_of, field, value) -> None:
+    """JSON knows nothing of annotations."""
+    fields = json.loads(WorkerSpec.of(request_of(), registry).command_line()[-1])
+
+    with pytest.raises(UsageError, match="not what `seqtrain train` tells a worker"):
+        WorkerSpec.read(json.dumps({**fields, field: value}))
 
 
 def test_a_launcher_that_cannot_be_made_is_named(registry, request_of) -> None:

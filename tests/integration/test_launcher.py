@@ -225,15 +225,13 @@ def test_a_launcher_that_fails_is_named(workshop, result, said):
     assert not workshop.run.exists()
 
 
-def test_several_workers_are_refused_before_anything_is_launched(workshop, tmp_path):
-    """As without a launcher."""
-    outcome = workshop.train(
-        distributed__workers=2, distributed__launcher__name="bad", distributed__launcher__log=tmp_path / "log"
-    )
+def test_a_launcher_is_told_how_many_workers(workshop, tmp_path):
+    """By the same option that the elastic agent heeds."""
+    chosen = {"distributed__launcher__name": "bad", "distributed__launcher__result": "0"}
+    outcome = workshop.train("--workers", "2", distributed__launcher__log=tmp_path / "log", **chosen)
 
-    assert outcome.code == 3
-    assert "2 workers were asked for" in outcome.err
-    assert not (tmp_path / "log").exists()
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert json.loads((tmp_path / "log").read_text())[1:] == [2, 1]
 
 
 def test_an_unknown_launcher_is_refused(workshop):

@@ -36,6 +36,7 @@ from seqtrain.reporting import Reporter
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
+from seqtrain.watchdog import RunWatch, Watchdog
 
 if TYPE_CHECKING:
     from seqtrain.initial_weights import InitialWeights
@@ -90,11 +91,7 @@ def build_trainer(
         early_hooks.call("seqtrain_model_built", model=model)
 
     parts = build_parts(config, registry, task, engine, prepare)
-    watching: dict[str, Any] = {"lr_scheduler": parts.lr_scheduler, **callbacks}
-    if config.trainer.patience is not None:
-        watching["early_stopping"] = EarlyStopping(
-            config.trainer.best_metric, config.trainer.patience, higher_is_better=is_higher_better(config, task)
-        )
+    watching = {"lr_scheduler": parts.lr_scheduler, **callbacks, **build_own_watchers(config, task, group)}
     hooks = RunHooks({**watching, **trackers}, owners)
     checkpointing = Checkpointing(
         config.checkpoint,
@@ -126,6 +123,18 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
 def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:
     """Build the callbacks, in the order in which they are called, by their names in checkpoints and errors."""
     return {f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)}
+
+
+def build_own_watchers(config: RunConfig, task: Task, group: WorkerGroup) -> dict[str, Any]:
+    """Build what core itself has watch the run, by the names in checkpoints and errors."""
+    built: dict[str, Any] = {}
+    if config.trainer.patience is not None:
+        built["early_stopping"] = EarlyStopping(
+            config.trainer.best_metric, config.trainer.patience, higher_is_better=is_higher_better(config, task)
+        )
+    if group.world_size > 1:
+        built["watchdog"] = RunWatch(Watchdog(config.distributed.timeout, group.rank))
+    return built
 
 
 def hook_owners(config: RunConfig, registry: Registry) -> dict[str, Registered]:

@@ -1,29 +1,37 @@
 """
 From one command to the processes that train.
 
-Without a launcher that is one process, this one; a launcher starts another, here or elsewhere. Several workers, and
-jobs that torchrun or SLURM has already started, will begin in `call_main` and meet in `distributed_main`, which is
-what each worker runs.
+`call_main` decides which these are. A job that torchrun, srun or Kubernetes has started is joined; a launcher, or
+torch's elastic agent, starts workers here or elsewhere; otherwise this process trains. Each worker runs
+`distributed_main`, where they join.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 from seqtrain import train
+from seqtrain.agreement import refuse_differences
 from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.errors import ConfigError, PluginError
+from seqtrain.errors import ConfigError, PluginError, UsageError
 from seqtrain.host.blame import blame
 from seqtrain.host.registry import Registry
+from seqtrain.joining import joined
+from seqtrain.logs import start_logging
+from seqtrain.placement import Placement
 from seqtrain.protocols import Launcher
 from seqtrain.results import Results
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest
 from seqtrain.signals import raise_on_sigterm
+from seqtrain.verdict import exit_status
+from seqtrain.worker_report import ATTEMPT
 from seqtrain.worker_spec import WorkerSpec
 
 
@@ -32,21 +40,38 @@ def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str
     Run the training that was asked for, in as many processes as it takes.
 
     Raises:
-        ConfigError: more than one worker was asked for, here or by the launcher that started this process.
+        UsageError: the environment says half of what it takes to join a job.
+        ConfigError: what was asked for contradicts the job that this process is part of, or itself.
         PluginError: the launcher fails.
     """
     distributed = request.config.distributed
-    _refuse_several_workers(distributed, environ)
-    if distributed.launcher is None:
+    _refuse_lonely_rendezvous(distributed)
+    placement = _job_to_join(distributed, environ)
+    if placement is not None:
+        if placement.rank == 0:
+            _say(f"Joining the job that {placement.started_by} started: worker 0 of {placement.world_size}")
         return distributed_main(request, registry, environ)
-    exit_code = launch(distributed.launcher, request, registry)
+    if distributed.launcher is not None:
+        exit_code = launch(distributed.launcher, request, registry)
+    elif distributed.workers * distributed.nodes > 1:
+        exit_code = start_workers(request, registry)
+    else:
+        return distributed_main(request, registry, environ)
     return Results(RunFolder(request.run_dir).path, exit_code=exit_code, is_told=True)
 
 
 def distributed_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
-    """Run one worker. Its process group would be made here; its device and seeds are the engine's."""
-    _refuse_several_workers(request.config.distributed, environ)
-    return train.main(request, registry)
+    """Run one worker: join the others, if there are any, and train."""
+    distributed, placement = request.config.distributed, Placement.from_environment(environ)
+    _refuse_contradictions(distributed, placement)
+    with joined(placement, distributed) as group:
+        if not group.is_main:
+            start_logging(request.config.logging.level, "plain", worker=group.rank)
+        refuse_differences(group, request.config, registry)
+        if max(group.gather(_attempts(environ))) > 0:  # what a failed attempt has saved is to be gone on with
+            request = replace(request, fresh=False)
+        results = train.main(request, registry, group)
+    return results if group.is_main else replace(results, is_told=True)
 
 
 def launch(selection: Selection, request: RunRequest, registry: Registry) -> int:
@@ -64,14 +89,65 @@ def launch(selection: Selection, request: RunRequest, registry: Registry) -> int
         code: object = launcher(command, workers=distributed.workers, nodes=distributed.nodes)
     if not isinstance(code, int) or not -128 < code < 256:
         raise PluginError(f"{component} returned {code!r}, which is no exit code.")
-    return code if code >= 0 else 128 - code  # `subprocess` counts a signal downwards from 0
+    return exit_status(code)
 
 
-def _refuse_several_workers(distributed: DistributedConfig, environ: Mapping[str, str]) -> None:
-    workers = max(distributed.workers * distributed.nodes, int(environ.get("WORLD_SIZE") or 1))
-    if workers > 1:
+def start_workers(request: RunRequest, registry: Registry) -> int:
+    """Have torch's elastic agent run this host's workers, and return the exit code."""
+    from seqtrain.elastic import run_workers  # noqa: PLC0415 - takes a second, which one process does without
+
+    distributed = request.config.distributed
+    hosts = "this host" if distributed.nodes == 1 else f"each of {distributed.nodes} hosts"
+    _say(f"Starting {distributed.workers} worker{'s' if distributed.workers > 1 else ''} on {hosts}")
+    return run_workers(
+        WorkerSpec.of(request, registry).command_line(),
+        workers=distributed.workers,
+        nodes=distributed.nodes,
+        rendezvous=distributed.rendezvous,
+        max_restarts=distributed.max_restarts,
+        stop_seconds=distributed.stop_seconds,
+        threads=distributed.threads,
+    )
+
+
+def _job_to_join(distributed: DistributedConfig, environ: Mapping[str, str]) -> Placement | None:
+    placement = Placement.from_environment(environ)
+    if placement is not None and placement.started_by == "srun" and distributed.nodes > 1 and distributed.rendezvous:
+        return None  # srun has started one of us on each host, to start the workers there
+    return placement
+
+
+def _refuse_lonely_rendezvous(distributed: DistributedConfig) -> None:
+    if distributed.rendezvous is not None and distributed.nodes == 1:
         raise ConfigError(
-            f"{workers} workers were asked for (distributed.workers, distributed.nodes or WORLD_SIZE), but this "
-            "version of seqtrain trains in one process. Use distributed.workers=1; larger steps come from "
-            "trainer.micro_batches_per_step."
+            f"distributed.rendezvous={distributed.rendezvous} says where several hosts meet, but distributed.nodes is "
+            "1. Say how many they are (--nodes), or set distributed.rendezvous=null."
         )
+
+
+def _refuse_contradictions(distributed: DistributedConfig, placement: Placement | None) -> None:
+    asked = distributed.workers * distributed.nodes
+    if placement is None and asked > 1:
+        raise UsageError(
+            f"This worker is one of {asked} (distributed.workers, distributed.nodes), but its environment does not say "
+            "which: whoever starts workers sets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and "
+            "MASTER_PORT."
+        )
+    if placement is None or placement.started_by == "seqtrain" or asked in (1, placement.world_size):
+        return
+    raise ConfigError(
+        f"{placement.started_by} started {placement.world_size} workers, but distributed.workers and "
+        f"distributed.nodes say {asked}. Leave --workers and --nodes away, or set both to 1: "
+        "how many there are is what the job says."
+    )
+
+
+def _attempts(environ: Mapping[str, str]) -> int:
+    """Return how often the workers have been started before: by our agent, by torchrun, or by SLURM after a requeue."""
+    names = (ATTEMPT, "TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT")
+    return max(int(environ.get(name) or 0) for name in names)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"seqtrain: {text}\n")
+    sys.stderr.flush()

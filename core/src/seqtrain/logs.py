@@ -10,7 +10,7 @@ from seqtrain.progress_bar import NoProgressBar, ProgressBar, TerminalProgressBa
 FORMAT = "%(asctime)s  %(levelname)-7s %(message)s"
 
 
-def start_logging(level: str, progress: str, log_file: Path | None = None) -> ProgressBar:
+def start_logging(level: str, progress: str, log_file: Path | None = None, *, worker: int = 0) -> ProgressBar:
     """
     Send the log of everything to stderr, and to a file if there is one.
 
@@ -18,6 +18,8 @@ def start_logging(level: str, progress: str, log_file: Path | None = None) -> Pr
         level: "debug", "info", "warning" or "error".
         progress: "auto", "bar" or "plain"; see `LoggingConfig`.
         log_file: appended to.
+        worker: the number of this one of several workers. Others than 0 have no progress bar, log errors alone (all
+            there is, at level "debug"), and say who they are.
 
     Returns:
         The progress bar that shares the terminal with the log.
@@ -29,7 +31,10 @@ def start_logging(level: str, progress: str, log_file: Path | None = None) -> Pr
             handler.close()
     bar: ProgressBar = NoProgressBar()
     terminal: logging.Handler = logging.StreamHandler()
-    if wants_bar(progress):
+    who = f"[worker {worker}] " if worker else ""
+    if worker and level != "debug":
+        level = "error"
+    if wants_bar(progress) and not worker:
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
         from rich.logging import RichHandler  # noqa: PLC0415
 
@@ -37,7 +42,7 @@ def start_logging(level: str, progress: str, log_file: Path | None = None) -> Pr
         bar, terminal = TerminalProgressBar(console), RichHandler(console=console, show_path=False)
         terminal.setFormatter(logging.Formatter("%(message)s"))
     else:
-        terminal.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        terminal.setFormatter(logging.Formatter(who + FORMAT, datefmt="%H:%M:%S"))
     handlers = [terminal]
     if log_file is not None:
         handlers.append(logging.FileHandler(log_file, encoding="utf-8"))

@@ -1,5 +1,5 @@
 """
-One worker of a run, as a launcher starts it: `python -m seqtrain.worker SPEC`.
+One worker of a run, as a launcher or the elastic agent starts it: `python -m seqtrain.worker SPEC`.
 
 It says and returns what `seqtrain train` would: results on stdout, the log and errors on stderr, the exit code.
 """
@@ -7,16 +7,21 @@ It says and returns what `seqtrain train` would: results on stdout, the log and 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.host.discovery import discover
+from seqtrain.worker_report import WorkerReport, is_supervised
 from seqtrain.worker_spec import WorkerSpec
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the specification asks for, and return the exit code."""
+    if is_supervised():
+        _settle_in()
     verbose = False
     try:
         spec = WorkerSpec.read(" ".join(arguments))
@@ -27,14 +32,23 @@ def main(arguments: Sequence[str]) -> int:
         from seqtrain import launch  # noqa: PLC0415 - torch, once everything else has turned out right
 
         results = launch.distributed_main(request, registry)
-        if not results.exit_code:
+        if not results.exit_code and not results.is_told:
             sys.stdout.write(f"{results.summary()}\n")
             sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place
         return report(error, verbose=verbose)
+    if results.exit_code and WorkerReport(kind="left", exit_code=results.exit_code).write():
+        return 0  # stopped as it was asked to: for the agent no failure, whatever the command ends with
     return results.exit_code
+
+
+def _settle_in() -> None:
+    """Be as the command that has started this is."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing is there to be saved yet
+    if sys.version_info < (3, 11) and sys.path[0] == str(Path.cwd()):
+        del sys.path[0]  # newer ones know PYTHONSAFEPATH
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.problems import Problems
@@ -52,7 +52,7 @@ class WorkerSpec:
             accept_changes=request.accept_changes,
             command=list(request.command),
             verbose=request.verbose,
-            plugins=_plugin_set(registry),
+            plugins=plugin_set(registry),
             switches=registry.switches.to_environment(),
         )
 
@@ -102,17 +102,11 @@ class WorkerSpec:
 
     def _has_right_types(self) -> bool:
         """Say whether the fields are what their annotations say, which JSON does not know of."""
-        return (
-            _all_are(str, self.config, self.run_dir)
-            and _all_are(bool, self.fresh, self.accept_changes, self.verbose)
-            and _all_are(dict, self.plugins, self.switches)
-            and _all_are(list, self.command, *self.plugins.values())
-            and _all_are(str, *self.command, *self.switches.values())
-            and all(_all_are((str, NoneType), *each) for each in self.plugins.values())
-        )
+        hints = get_type_hints(type(self))
+        return all(_is_of(getattr(self, name), hint) for name, hint in hints.items())
 
     def _check_plugins(self, registry: Registry) -> None:
-        here, there = _plugin_set(registry), {name: list(each) for name, each in self.plugins.items()}
+        here, there = plugin_set(registry), {name: list(each) for name, each in self.plugins.items()}
         if here == there:
             return
         why_not_here = {plugin.id: plugin.state for plugin in registry.plugins}
@@ -127,11 +121,18 @@ class WorkerSpec:
         )
 
 
-def _all_are(types: type | tuple[type, ...], *values: object) -> bool:
-    return all(isinstance(each, types) for each in values)
+def _is_of(value: Any, hint: Any) -> bool:
+    """Say whether a value from JSON fits an annotation made of plain types, `|`, Sequence and Mapping."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Sequence:
+        return isinstance(value, list) and all(_is_of(each, parts[0]) for each in value)
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_is_of(each, parts[1]) for each in value.values())
+    return any(_is_of(value, part) for part in parts) if parts else isinstance(value, hint)
 
 
-def _plugin_set(registry: Registry) -> dict[str, list[str | None]]:
+def plugin_set(registry: Registry) -> dict[str, list[str | None]]:
+    """Return distribution and version of each usable plugin, by its id."""
     return {plugin.id: [plugin.distribution, plugin.version] for plugin in registry.plugins if plugin.usable}
 
 

@@ -17,6 +17,18 @@ from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqtrain.errors import ConfigError, UsageError
 from seqtrain.host.registry import Registered, Registry
 
+# Field of `distributed` -> (type, what stands for it in help, what it is).
+_DISTRIBUTED: dict[str, tuple[Any, str, str]] = {
+    "workers": (click.IntRange(min=1), "N", "processes that train together on this host."),
+    "nodes": (click.IntRange(min=1), "N", "hosts; the same command is typed on each. Needs --rendezvous."),
+    "rendezvous": (str, "HOST:PORT", "where the hosts meet: one of them, and a free port there."),
+    "max_restarts": (
+        click.IntRange(min=0),
+        "N",
+        "start all workers again, from the newest checkpoint, up to N times when one has failed.",
+    ),
+}
+
 
 def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """
@@ -36,6 +48,26 @@ def config_options(function: Callable[..., Any]) -> Callable[..., Any]:
         described = f"the {kind.replace('_', ' ')} to use."
         decorated = click.option(f"--{kind.replace('_', '-')}", metavar=metavar, help=described)(decorated)
     return click.argument("words", nargs=-1, metavar="[CONFIG.yaml] [KEY=VALUE]...")(decorated)
+
+
+def distributed_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Give a command with `config_options` the settings of several workers as options of their own.
+
+    The function gets them as the first of its `overrides`, so that KEY=VALUE, where it says otherwise, holds.
+    """
+
+    @functools.wraps(function)
+    def with_overrides(*args: Any, overrides: tuple[str, ...], **params: Any) -> Any:
+        given = {name: params.pop(name) for name in _DISTRIBUTED}
+        chosen = tuple(f"distributed.{name}={value}" for name, value in given.items() if value is not None)
+        return function(*args, overrides=(*chosen, *overrides), **params)
+
+    decorated: Callable[..., Any] = with_overrides
+    for name, (kind, metavar, described) in reversed(_DISTRIBUTED.items()):
+        option = f"--{name.replace('_', '-')}"
+        decorated = click.option(option, type=kind, metavar=metavar, default=None, help=described)(decorated)
+    return decorated
 
 
 def resolve_options(registry: Registry, **options: Any) -> Resolved:

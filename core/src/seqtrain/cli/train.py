@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
+from seqtrain.cli.config_options import ConfigCommand, config_options, distributed_options, resolve_options
 
 if TYPE_CHECKING:
     from seqtrain.cli.invocation import Invocation
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=ConfigCommand)
 @config_options
+@distributed_options
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),

@@ -104,9 +104,7 @@ class WorkerGroup:
         return self
 
     def by_host(self, function: Callable[[], Result]) -> Result:
-        """
-        Return what a function returns on the first worker of this host, for which its others wait as long as it takes.
-        """
+        """Return what a function returns on the first worker of this host, for which the others there wait."""
         return function()
 
 

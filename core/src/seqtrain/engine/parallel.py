@@ -46,7 +46,7 @@ class DDPEngine(Engine):
         """Have the gradients of a model added up."""
         self._wrapped = DistributedDataParallel(
             _Loss(model, criterion),
-            broadcast_buffers=False,  # validation runs without the wrapper, and unevenly
+            forward_sync_buffers=False,  # validation runs without the wrapper, and unevenly
             find_unused_parameters=True,  # a micro-batch need not use them all, and not the same ones everywhere
             gradient_as_bucket_view=True,
         )

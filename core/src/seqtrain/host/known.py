@@ -55,6 +55,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "callback": ("ema", "freeze"),
     },
+    "submitit": {"launcher": ("submitit",)},
     "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"), "reader": ("lines",)},
 }
 

@@ -1,0 +1,272 @@
+"""
+Start, watch and restart the workers of this host, by torch's elastic agent.
+
+The agent meets those of other hosts, gives out ranks and starts processes; what is added here is which of several
+failures the user is told of, when another try is worth it, and how signals are passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec, WorkerState
+from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+from torch.distributed.elastic.multiprocessing.api import SubprocessContext
+from torch.distributed.elastic.rendezvous.api import RendezvousError
+
+from seqtrain.cores import available_cores
+from seqtrain.errors import TrainingError
+from seqtrain.meeting import close, meet, why_not_met
+from seqtrain.verdict import Ended, Verdict, judge
+from seqtrain.worker_report import AGENT, ATTEMPT, MEETING, WorkerReport
+
+_GRACE = 5.0  # between the first worker that lost another, and the last word of that one
+_END_SECONDS = 30  # for the other workers to end, once one has failed
+_STOP = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 143}  # the exit codes of a run that was stopped
+_ROLE = "worker"
+
+
+def run_workers(
+    command: Sequence[str],
+    *,
+    workers: int,
+    nodes: int = 1,
+    rendezvous: str | None = None,
+    max_restarts: int = 0,
+    stop_seconds: int = 300,
+    threads: int | None = None,
+) -> int:
+    """
+    Run a command once for each worker of this host, and wait until all have ended.
+
+    Each finds its place in its environment (`Placement`), and is to join the others by `launch.joined`. A signal that
+    ends a run is passed on once, and the workers have time to save; a second one ends them. SIGUSR1 is passed on.
+
+    Args:
+        command: a program and its arguments.
+        workers: processes on this host.
+        nodes: hosts, on each of which this is called.
+        rendezvous: HOST:PORT where they meet; HOST is one of them.
+        max_restarts: how often all workers are started again after one has failed.
+        stop_seconds: time for the workers to save and end in.
+        threads: of each worker; by default the host's cores are divided.
+
+    Returns:
+        The exit code of the command as a whole: 0, that of the first worker that failed, or that of a signal.
+        What there is to say about a failure has been written to stderr.
+
+    Raises:
+        UsageError: several hosts are to meet, and where is not said, or not as HOST:PORT.
+        TrainingError: they do not meet in time.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="seqtrain-workers-")))
+        stack.enter_context(_environment(workers, threads))
+        stack.enter_context(_signals_restored())
+        stack.enter_context(_torch_being_quiet())
+        handler = meet(nodes, rendezvous)
+        stack.callback(close, handler)
+        spec = WorkerSpec(
+            role=_ROLE,
+            local_world_size=workers,
+            entrypoint=command[0],
+            args=tuple(each.replace("$", "$$") for each in command[1:]),  # torch puts the rank in place of ${...}
+            rdzv_handler=handler,
+            max_restarts=max_restarts,
+        )
+        return Agent(spec, folder, stop_seconds).result(rendezvous)
+
+
+class Agent(LocalElasticAgent):
+    """
+    Torch's agent for the workers of one host, with our own judgement of how they end.
+
+    Args:
+        spec: what to run, how often.
+        folder: for what the workers report.
+        stop_seconds: time for them to save and end in when a signal comes.
+    """
+
+    def __init__(self, spec: WorkerSpec, folder: Path, stop_seconds: int) -> None:
+        super().__init__(spec, DefaultLogsSpecs(log_dir=str(folder)), shutdown_timeout=stop_seconds)
+        self._max_restarts, self._stop_seconds = spec.max_restarts, stop_seconds
+        self._attempts = self._restarts = 0
+        self._ended: dict[int, Ended] = {}
+        self._looked = self._failed_at = 0.0
+        self._verdict: Verdict | None = None
+
+    def result(self, rendezvous: str | None) -> int:
+        """Run the workers, and return the exit code of the command."""
+        try:
+            result = self.run(_ROLE)
+        except SignalException as stop:
+            return self._stopped(stop.sigval)
+        except RendezvousError as error:
+            raise TrainingError(why_not_met(error, rendezvous)) from error
+        if result is None or result.state != WorkerState.SUCCEEDED:
+            return self._verdict.exit_code if self._verdict is not None else 1
+        return max((each.exit_code for each in self._reports().values() if each is not None), default=0)
+
+    def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
+        """Start the workers; they are told how often that was done before, and what all hosts call this time."""
+        self._ended, self._verdict, self._failed_at = {}, None, 0.0
+        store: Any = worker_group.store  # of this meeting of the hosts alone
+        if worker_group.group_rank == 0:
+            store.set("seqtrain/meeting", f"{platform.node()}-{os.getpid()}-{self._attempts}")
+        os.environ[MEETING] = store.get("seqtrain/meeting").decode()
+        os.environ[ATTEMPT] = str(self._attempts)
+        self._attempts += 1
+        started: dict[int, Any] = super()._start_workers(worker_group)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, self._pass_on)
+        return started
+
+    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
+        """Look for workers that have ended, and decide what that means for the others."""
+        self._look()
+        now = time.monotonic()
+        if not self._failed_at and not all(each.in_order for each in self._ended.values()):
+            self._failed_at = now
+        reports = self._reports()
+        self._verdict = judge(self._ended, reports, may_wait=now < self._failed_at + _GRACE)
+        if self._verdict is not None:
+            self._tell(self._verdict)
+            return RunResult(state=WorkerState.FAILED)
+        if len(self._ended) == len(reports):
+            return RunResult(state=WorkerState.SUCCEEDED, return_values=dict.fromkeys(reports))
+        return RunResult(state=WorkerState.HEALTHY)
+
+    def _stop_workers(self, worker_group: WorkerGroup) -> None:
+        """End what still runs, after a failure; who is stopped (SIGSTOP) has to go on to hear of it."""
+        stuck = self._verdict is not None and self._verdict.stuck
+        for process in self._processes().values():
+            process.send_signal(signal.SIGKILL if stuck else signal.SIGCONT)
+        self._shutdown(signal.SIGTERM, timeout=_END_SECONDS)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        for process in self._processes().values():
+            process.send_signal(number)
+
+    def _tell(self, verdict: Verdict) -> None:
+        """Write down the failure, and whether the workers are started again."""
+        again = self._restarts < self._max_restarts and not verdict.hopeless
+        if again:
+            self._restarts += 1
+            count = f"restart {self._restarts} of {self._max_restarts}"
+            outlook = f"\nseqtrain: starting all workers again, from the newest checkpoint ({count})"
+        else:
+            self._remaining_restarts = 0  # as torch's own agent does where another try cannot help
+            outlook = ""
+        _say(f"{verdict.traceback}seqtrain: error: {verdict.message}{outlook}")
+
+    def _stopped(self, number: signal.Signals) -> int:
+        """Return the exit code after a signal has been passed on and the workers have ended, or were made to."""
+        self._look()
+        reports = self._reports()
+        killed = [rank for rank, each in self._ended.items() if each.exit_code == -signal.SIGKILL]
+        if killed:
+            names = ", ".join(map(str, killed))
+            _say(f"seqtrain: error: worker {names} did not end within {self._stop_seconds} s, and was killed.")
+        failed = {rank: each for rank, each in self._ended.items() if each.report and each.report.kind == "failed"}
+        verdict = judge(failed, {rank: reports[rank] for rank in failed}, may_wait=False)
+        if verdict is not None:
+            _say(f"{verdict.traceback}seqtrain: error: {verdict.message}")
+            return verdict.exit_code
+        codes = [each.report.exit_code for each in self._ended.values() if each.in_order and each.report]
+        if self._ended and len(codes) == len(reports):
+            return max(codes)
+        return _STOP.get(number, 128 + number)
+
+    def _look(self) -> None:
+        """Note which workers have ended since the last look."""
+        processes, reports = self._processes(), self._reports()
+        for rank, process in processes.items():
+            code = process.poll()
+            if code is not None and rank not in self._ended:
+                report = reports[rank]
+                ended_at = report.time if report is not None else self._looked
+                self._ended[rank] = Ended(exit_code=code, time=ended_at, report=report)
+        self._looked = time.time()
+
+    def _processes(self) -> dict[int, subprocess.Popen[bytes]]:
+        """Return the workers' processes by rank; none before they are started."""
+        if not isinstance(self._pcontext, SubprocessContext):
+            return {}
+        handlers = self._pcontext.subprocess_handlers
+        workers = self.get_worker_group().workers
+        return {each.global_rank: handlers[each.local_rank].proc for each in workers if each.local_rank in handlers}
+
+    def _reports(self) -> dict[int, WorkerReport | None]:
+        """Return what each worker has said of its end, by rank."""
+        if self._pcontext is None:
+            return {}
+        files = self._pcontext.error_files
+        workers = self.get_worker_group().workers
+        return {each.global_rank: WorkerReport.read(Path(files[each.local_rank]).parent) for each in workers}
+
+
+@contextmanager
+def _environment(workers: int, threads: int | None) -> Iterator[None]:
+    """Set what the workers find in their environment, besides their places."""
+    before = dict(os.environ)
+    os.environ[AGENT] = str(os.getpid())
+    os.environ["PYTHONSAFEPATH"] = "1"  # as for the command itself, the working directory holds no modules
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR2"
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are long
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads or max(1, len(available_cores()) // workers)))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Take back, in the end, the handlers that torch sets."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, *_STOP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _torch_being_quiet() -> Iterator[None]:
+    """Keep what torch logs about its workers from the terminal: we say it, once."""
+    logger = logging.getLogger("torch.distributed.elastic")
+    before, nowhere = logger.propagate, logging.NullHandler()
+    logger.propagate = False
+    logger.addHandler(nowhere)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"torch\.")
+            yield
+    finally:
+        logger.propagate = before
+        logger.removeHandler(nowhere)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

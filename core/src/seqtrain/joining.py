@@ -1,0 +1,125 @@
+"""Join the other workers of a job, and leave them again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from seqtrain.addresses import interface_of, own_address
+from seqtrain.config.schema import DistributedConfig
+from seqtrain.cores import available_cores, share_of_cores
+from seqtrain.engine.group import ProcessGroup, WorkerGroup
+from seqtrain.errors import TrainingError
+from seqtrain.placement import Placement
+from seqtrain.worker_report import WorkerReport, follow_agent
+
+_MARGIN = 60  # seconds that a call to the others may take longer than the watchdog, which has more to say
+
+
+@contextmanager
+def joined(placement: Placement | None, distributed: DistributedConfig) -> Iterator[WorkerGroup]:
+    """
+    Be one of the workers of a job for a while, from when all are there until all are done.
+
+    Meanwhile stdout belongs to the main worker; what others print goes to stderr.
+
+    Args:
+        placement: which one; None for a process of its own.
+        distributed: threads, and how long to wait for the others.
+
+    Raises:
+        TrainingError: the others are not there in time.
+    """
+    if placement is None:
+        if distributed.threads is not None:
+            torch.set_num_threads(distributed.threads)
+        yield WorkerGroup()
+        return
+    follow_agent(distributed.stop_seconds)
+    _choose_interface(placement)
+    with _stdout_of_main(placement.rank):
+        group = _join(placement, distributed)
+        try:
+            _choose_threads(group, placement, distributed)
+            yield group
+            group.from_main()  # who ended first would look as if it had been lost; the main worker has most to do
+            group.gather(None)
+            WorkerReport(kind="left", exit_code=0).write()
+        finally:
+            dist.destroy_process_group()
+
+
+def _join(placement: Placement, distributed: DistributedConfig) -> ProcessGroup:
+    timeout = timedelta(seconds=distributed.timeout + _MARGIN)
+    try:
+        store = _store(placement, timeout)
+        dist.init_process_group(
+            _backend(distributed), store=store, rank=placement.rank, world_size=placement.world_size, timeout=timeout
+        )
+        return ProcessGroup(store, local_rank=placement.local_rank, local_world_size=placement.local_world_size)
+    except (RuntimeError, ValueError) as error:  # DistNetworkError and DistStoreError among them
+        raise TrainingError(
+            f"Worker {placement.rank} of {placement.world_size} did not find the others at {placement.master_addr}:"
+            f"{placement.master_port} (MASTER_ADDR, MASTER_PORT): {str(error).partition(chr(10))[0]}. Are all "
+            f"{placement.world_size} running, can that host be reached from here, and is the port free there?"
+        ) from error
+
+
+def _store(placement: Placement, timeout: timedelta) -> Store:
+    host = f"[{placement.master_addr}]" if ":" in placement.master_addr else placement.master_addr
+    url = f"tcp://{host}:{placement.master_port}"
+    meeting = rendezvous(url, rank=placement.rank, world_size=placement.world_size, timeout=timeout)
+    return PrefixStore(placement.meeting, next(meeting)[0])  # the store may hold what an earlier attempt has left
+
+
+def _backend(distributed: DistributedConfig) -> str:
+    if distributed.device != "cpu" and torch.cuda.is_available() and dist.is_nccl_available():
+        return "cpu:gloo,cuda:nccl"
+    return "gloo"
+
+
+def _choose_interface(placement: Placement) -> None:
+    """Have gloo talk to the others through the interface that leads to them, rather than that of the host's name."""
+    if os.environ.get("GLOO_SOCKET_IFNAME"):
+        return
+    address = own_address(placement.master_addr) if placement.several_hosts else "127.0.0.1"
+    interface = interface_of(address) if address is not None else None
+    if interface is not None:
+        os.environ["GLOO_SOCKET_IFNAME"] = interface
+
+
+def _choose_threads(group: WorkerGroup, placement: Placement, distributed: DistributedConfig) -> None:
+    """Divide the host's cores among its workers, unless the user has said how many threads each is to have."""
+    mine = available_cores()
+    everyones = group.gather([platform.node(), mine])
+    given = os.environ.get("OMP_NUM_THREADS")
+    if distributed.threads is not None:
+        torch.set_num_threads(distributed.threads)
+    elif given is None or (given == "1" and placement.started_by == "torchrun"):  # which sets that if nobody has
+        here = [cores for host, cores in everyones if host == platform.node()]
+        torch.set_num_threads(share_of_cores(mine, here))
+
+
+@contextmanager
+def _stdout_of_main(rank: int) -> Iterator[None]:
+    if rank == 0:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
