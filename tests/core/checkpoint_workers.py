@@ -28,9 +28,9 @@ from seqtrain.checkpoint.placement import own_share
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.schema import CheckpointConfig
-from seqtrain.engine.group import ProcessGroup, WorkerGroup
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.progress import Progress
+from seqtrain.workers.group import ProcessGroup, WorkerGroup
 
 
 class Model(nn.Module):

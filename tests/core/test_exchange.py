@@ -19,7 +19,6 @@ from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import CheckpointError, ConfigError, DataError, PluginError, UsageError
 from seqtrain.exchange import export_run, import_run
 from seqtrain.host.installed import Plugin
@@ -30,6 +29,7 @@ from seqtrain.protocols import Dataset, Imported, ModelSpec
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run
 from seqtrain.task import Task
+from seqtrain.workers.group import WorkerGroup
 
 
 @dataclass(frozen=True, kw_only=True)

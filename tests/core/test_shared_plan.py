@@ -17,9 +17,9 @@ import torch.distributed as dist
 
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.shared_plan import plan_together
-from seqtrain.engine.group import ProcessGroup, WorkerGroup
 from seqtrain.errors import DataError, TrainingError
 from seqtrain.protocols import DatasetPart
+from seqtrain.workers.group import ProcessGroup, WorkerGroup
 
 LIMITS = BatchLimits(max_tokens=60, max_sentences=None)
 

@@ -16,10 +16,10 @@ from seqtrain.batch import Batch
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.engine import Engine
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.evaluation import Evaluator
 from seqtrain.testing.toy import ToyTask
 from seqtrain.testing.toy_config import ToyTaskConfig
+from seqtrain.workers.group import WorkerGroup
 
 
 class Thread(WorkerGroup):

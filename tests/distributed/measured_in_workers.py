@@ -17,12 +17,12 @@ from typing import Any
 from seqtrain.cli.main import main as command_line
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.host.discovery import discover
 from seqtrain.inference import load_run
-from seqtrain.joining import joined
-from seqtrain.placement import Placement
 from seqtrain.run_folder import RunFolder
+from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.joining import joined
+from seqtrain.workers.placement import Placement
 
 SMALL = {  # so that there are several batches, and several buffers
     "translation": ["task.generation.max_tokens=12"],

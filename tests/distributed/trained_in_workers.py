@@ -19,9 +19,9 @@ from seqtrain import launch, train
 from seqtrain.batch import Step
 from seqtrain.config.resolve import resolve
 from seqtrain.host.discovery import discover
-from seqtrain.placement import Placement
 from seqtrain.run_start import RunRequest
 from seqtrain.trainer import Trainer
+from seqtrain.workers.placement import Placement
 
 
 def main(folder: Path, runs: dict[str, list[str]]) -> None:

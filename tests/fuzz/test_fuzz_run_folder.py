@@ -22,7 +22,6 @@ from seqtrain.checkpoint.catalog import BEST, LAST, RANKING, CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import CheckpointError
 from seqtrain.host.hooks import RunHooks
 from seqtrain.progress_bar import NoProgressBar
@@ -32,6 +31,7 @@ from seqtrain.testing.host import TestHost
 from seqtrain.testing.runs import RunMaker
 from seqtrain.trainer import Trainer
 from seqtrain.worker_spec import WorkerSpec
+from seqtrain.workers.group import WorkerGroup
 
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from seqtrain.cli.main import run
-from seqtrain.worker_report import is_supervised
+from seqtrain.workers.report import is_supervised
 
 if __name__ == "__main__":
     # As a worker of `seqtrain evaluate --workers N` it is as that command is: the working directory holds no modules.

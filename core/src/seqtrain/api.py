@@ -9,7 +9,6 @@ from __future__ import annotations
 from seqtrain.batch import Batch
 from seqtrain.config.schema import RunConfig
 from seqtrain.documents import apply_to_documents
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import (
     CheckpointError,
     ConfigError,
@@ -53,6 +52,7 @@ from seqtrain.protocols import (
 )
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
+from seqtrain.workers.group import WorkerGroup
 
 __all__ = [
     "BackwardOptimizer",

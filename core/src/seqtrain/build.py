@@ -22,7 +22,6 @@ from seqtrain.early_stopping import EarlyStopping
 from seqtrain.engine.activations import checkpoint_activations
 from seqtrain.engine.compiling import compile_model
 from seqtrain.engine.engine import Engine
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.engine.loss_scale import LossScale
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
@@ -36,7 +35,8 @@ from seqtrain.reporting import Reporter
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
-from seqtrain.watchdog import RunWatch, Watchdog
+from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.watchdog import RunWatch, Watchdog
 
 if TYPE_CHECKING:
     from seqtrain.initial_weights import InitialWeights

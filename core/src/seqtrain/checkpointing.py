@@ -22,8 +22,8 @@ from seqtrain.progress import Progress
 
 if TYPE_CHECKING:
     from seqtrain.checkpoint.store import CheckpointStore
-    from seqtrain.engine.group import WorkerGroup
     from seqtrain.trainer import Trainer
+    from seqtrain.workers.group import WorkerGroup
 
 _ALWAYS_SAVED = ("model", "optimizer", "progress", "data")  # other parts may be newer than a checkpoint
 

@@ -15,24 +15,24 @@ from dataclasses import replace
 from typing import cast
 
 from seqtrain import train
-from seqtrain.agreement import refuse_differences
 from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
 from seqtrain.host.blame import blame
 from seqtrain.host.registry import Registry
-from seqtrain.joining import joined
 from seqtrain.logs import start_logging
-from seqtrain.placement import Placement
 from seqtrain.protocols import Launcher
 from seqtrain.results import Results
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest
 from seqtrain.signals import raise_on_sigterm
-from seqtrain.verdict import exit_status
-from seqtrain.worker_report import ATTEMPT
+from seqtrain.worker_check import refuse_differences
 from seqtrain.worker_spec import WorkerSpec
+from seqtrain.workers.joining import joined
+from seqtrain.workers.placement import Placement
+from seqtrain.workers.report import ATTEMPT
+from seqtrain.workers.verdict import exit_status
 
 
 def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
@@ -94,7 +94,7 @@ def launch(selection: Selection, request: RunRequest, registry: Registry) -> int
 
 def start_workers(request: RunRequest, registry: Registry) -> int:
     """Have torch's elastic agent run this host's workers, and return the exit code."""
-    from seqtrain.elastic import run_workers  # noqa: PLC0415 - takes a second, which one process does without
+    from seqtrain.workers.elastic import run_workers  # noqa: PLC0415 - takes a second, which one process does without
 
     distributed = request.config.distributed
     hosts = "this host" if distributed.nodes == 1 else f"each of {distributed.nodes} hosts"

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.protocols import LoggingOutput
+from seqtrain.workers.group import WorkerGroup
 
 
 class Sums:

@@ -13,12 +13,12 @@ from seqtrain.config.compare import differences
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import ConfigError, UsageError
 from seqtrain.host.registry import Registry
 from seqtrain.logs import start_logging
 from seqtrain.progress_bar import NoProgressBar, ProgressBar
 from seqtrain.run_folder import RunFolder
+from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)
 

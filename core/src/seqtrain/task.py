@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Batch
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.protocols import BackwardOptimizer, CountsUpdates, Criterion, Dataset, LoggingOutput, ModelSpec, NamedIds
+from seqtrain.workers.group import WorkerGroup
 
 
 class Task(ABC):

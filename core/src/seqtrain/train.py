@@ -7,7 +7,6 @@ import logging
 from seqtrain.build import build_trainer
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
 from seqtrain.initial_weights import initial_weights
@@ -18,6 +17,7 @@ from seqtrain.run_start import RunRequest, open_run
 from seqtrain.signals import stop_on_request
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
+from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.host.discovery import discover
-from seqtrain.worker_report import WorkerReport, is_supervised
 from seqtrain.worker_spec import WorkerSpec
+from seqtrain.workers.report import WorkerReport, is_supervised
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ from seqtrain.cli.trained_run import in_workers
 from seqtrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from seqtrain.engine.group import WorkerGroup
     from seqtrain.inference import TrainedRun
     from seqtrain.task import Task
+    from seqtrain.workers.group import WorkerGroup
 
 
 def run_arguments(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtrain.cli.invocation import present_invocation
-from seqtrain.placement import Placement
-from seqtrain.worker_report import WorkerReport
+from seqtrain.workers.placement import Placement
+from seqtrain.workers.report import WorkerReport
 
 if TYPE_CHECKING:
     from seqtrain.config.schema import DistributedConfig
-    from seqtrain.engine.group import WorkerGroup
     from seqtrain.inference import TrainedRun
+    from seqtrain.workers.group import WorkerGroup
 
 
 def in_workers(
@@ -55,8 +55,8 @@ def in_workers(
 
     # torch is imported from here on, once the arguments are known to make sense
     from seqtrain.inference import load_run
-    from seqtrain.joining import joined
     from seqtrain.logs import start_logging
+    from seqtrain.workers.joining import joined
 
     with joined(placement, config.distributed) as group:
         start_logging("warning", "plain", worker=group.rank)
@@ -68,7 +68,7 @@ def in_workers(
 
 def _start_workers(workers: int, distributed: DistributedConfig) -> int:
     """Run the same command line in several workers."""
-    from seqtrain.elastic import run_workers
+    from seqtrain.workers.elastic import run_workers
 
     command = [sys.executable, "-m", "seqtrain", *present_invocation().arguments]
     return run_workers(command, workers=workers, threads=distributed.threads)

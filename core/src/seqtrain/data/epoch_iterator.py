@@ -12,9 +12,9 @@ from seqtrain.batch import Batch, Step
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.prefetch import prefetched
 from seqtrain.data.shared_plan import plan_together
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import DataError
 from seqtrain.protocols import Dataset, VariesByEpoch
+from seqtrain.workers.group import WorkerGroup
 
 
 class EpochIterator:

@@ -14,8 +14,8 @@ import numpy as np
 
 from seqtrain.data.indices import Indices
 from seqtrain.data.plan import CHUNK, EpochPlan
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import TrainingError
+from seqtrain.workers.group import WorkerGroup
 
 
 def plan_together(make: Callable[[], EpochPlan], group: WorkerGroup) -> EpochPlan:

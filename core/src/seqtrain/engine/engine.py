@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch, Step
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.allocator import keep_freed_memory
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.engine.precision import in_precision
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import Criterion
+from seqtrain.workers.group import WorkerGroup
 
 
 class Engine:

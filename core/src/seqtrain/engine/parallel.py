@@ -23,8 +23,8 @@ from seqtrain.batch import Batch
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.blocks import BlockOrder, blocks_in_order
 from seqtrain.engine.engine import Engine
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.protocols import Criterion, LoggingOutput
+from seqtrain.workers.group import WorkerGroup
 
 
 class DDPEngine(Engine):

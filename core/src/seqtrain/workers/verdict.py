@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seqtrain.worker_report import WorkerReport
+from seqtrain.workers.report import WorkerReport
 
 _HOPELESS = (2, 3, 4, 5)  # usage, configuration, plugin, data or checkpoint: another try would end the same way
 

@@ -12,11 +12,11 @@ import torch
 
 from seqtrain.config.plain import to_tree
 from seqtrain.config.schema import RunConfig
-from seqtrain.engine.group import WorkerGroup
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.registry import Registry
 from seqtrain.plugin import PROJECT
 from seqtrain.worker_spec import plugin_set
+from seqtrain.workers.group import WorkerGroup
 
 _OF_THE_HOST = ("data.cache_dir", "logging", "trackers")  # or of the main worker alone
 _SHARED_PLACE = ("distributed.engine",)  # all else there may be as the host has it

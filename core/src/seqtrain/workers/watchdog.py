@@ -11,7 +11,7 @@ import traceback
 from types import FrameType, TracebackType
 
 from seqtrain.plugin import hookimpl
-from seqtrain.worker_report import WorkerReport
+from seqtrain.workers.report import WorkerReport
 
 _REARM_SECONDS = 1.0  # `feed` may come more often
 _GRACE = 5.0  # for the others to print theirs, before this one's end breaks what they wait for

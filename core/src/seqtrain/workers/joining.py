@@ -14,13 +14,13 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from seqtrain.addresses import interface_of, own_address
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.cores import available_cores, share_of_cores
-from seqtrain.engine.group import ProcessGroup, WorkerGroup
 from seqtrain.errors import TrainingError
-from seqtrain.placement import Placement
-from seqtrain.worker_report import WorkerReport, follow_agent
+from seqtrain.workers.addresses import interface_of, own_address
+from seqtrain.workers.cores import available_cores, share_of_cores
+from seqtrain.workers.group import ProcessGroup, WorkerGroup
+from seqtrain.workers.placement import Placement
+from seqtrain.workers.report import WorkerReport, follow_agent
 
 _MARGIN = 60  # seconds that a call to the others may take longer than the watchdog, which has more to say
 

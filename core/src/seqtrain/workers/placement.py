@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seqtrain.errors import UsageError
-from seqtrain.worker_report import AGENT, MEETING
+from seqtrain.workers.report import AGENT, MEETING
 
 PORTS = range(15000, 25000)
 """Where srun's tasks meet if MASTER_PORT does not say it: below the ports that systems give to outgoing connections."""

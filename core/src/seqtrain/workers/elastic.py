@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,12 +30,14 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 
-from seqtrain.cores import available_cores
 from seqtrain.errors import TrainingError
-from seqtrain.meeting import close, meet, why_not_met
-from seqtrain.verdict import Ended, Verdict, judge
-from seqtrain.worker_report import AGENT, ATTEMPT, MEETING, WorkerReport
+from seqtrain.workers.cores import available_cores
+from seqtrain.workers.meeting import close, meet, why_not_met
+from seqtrain.workers.report import AGENT, ATTEMPT, MEETING, WorkerReport
+from seqtrain.workers.silence import Silence
+from seqtrain.workers.verdict import Ended, Verdict, judge
 
+_ANSWER_SECONDS = 30  # for the agents of other hosts to say anything
 _GRACE = 5.0  # between the first worker that lost another, and the last word of that one
 _END_SECONDS = 30  # for the other workers to end, once one has failed
 _STOP = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 143}  # the exit codes of a run that was stopped
@@ -109,6 +112,8 @@ class Agent(LocalElasticAgent):
         self._ended: dict[int, Ended] = {}
         self._looked = self._failed_at = 0.0
         self._verdict: Verdict | None = None
+        self._folder = folder
+        self._silence = Silence(_ANSWER_SECONDS, self._give_up)
 
     def result(self, rendezvous: str | None) -> int:
         """Run the workers, and return the exit code of the command."""
@@ -134,10 +139,12 @@ class Agent(LocalElasticAgent):
         started: dict[int, Any] = super()._start_workers(worker_group)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._pass_on)
+        self._silence.heard()
         return started
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         """Look for workers that have ended, and decide what that means for the others."""
+        self._silence.heard()
         self._look()
         now = time.monotonic()
         if not self._failed_at and not all(each.in_order for each in self._ended.values()):
@@ -157,6 +164,30 @@ class Agent(LocalElasticAgent):
         for process in self._processes().values():
             process.send_signal(signal.SIGKILL if stuck else signal.SIGCONT)
         self._shutdown(signal.SIGTERM, timeout=_END_SECONDS)
+
+    def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 30) -> None:
+        """End the workers, which may take a while."""
+        self._silence.expect_none()
+        super()._shutdown(death_sig, timeout)
+
+    def _give_up(self) -> None:
+        """
+        End this host's workers and this process: the agents of other hosts do not answer.
+
+        Between two looks at its workers the agent asks whether more hosts want to join, and torch waits for an answer
+        in a call that no timeout ends when the network is cut without a word.
+        """
+        self._look()
+        for process in self._processes().values():
+            process.kill()
+        verdict = judge(self._ended, self._reports(), may_wait=False)
+        worker = f" Here, {verdict.message}" if verdict is not None else ""
+        _say(
+            f"seqtrain: error: the other hosts have not answered for {_ANSWER_SECONDS} s: one is gone, or the network "
+            f"between them.{worker}\nThe same command, on each host, goes on from the newest checkpoint."
+        )
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(1)
 
     def _pass_on(self, number: int, _frame: FrameType | None) -> None:
         for process in self._processes().values():

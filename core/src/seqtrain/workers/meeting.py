@@ -7,15 +7,15 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 
-from torch.distributed.distributed_c10d import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousParameters
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import C10dRendezvousBackend
 from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler
 from torch.distributed.elastic.rendezvous.utils import parse_rendezvous_endpoint
 
-from seqtrain.addresses import host_and_port, is_this_host, own_address
 from seqtrain.errors import TrainingError, UsageError
+from seqtrain.workers.addresses import host_and_port, is_this_host, own_address
 
 _SECONDS = 600  # for the agents of all hosts to come together
 _ANSWER_SECONDS = 30  # for what they share, from then on

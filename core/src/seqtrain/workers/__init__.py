@@ -1,0 +1,1 @@
+"""Several processes that train one model: found or started, joined, watched, and how they talk."""

@@ -1,0 +1,1 @@
+"""A launcher that sends a run to SLURM, with Meta's submitit."""
