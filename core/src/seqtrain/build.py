@@ -71,10 +71,7 @@ def build_trainer(
     """
     callbacks = build_callbacks(config, registry)
     group = group or WorkerGroup()
-    trackers = {
-        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
-        for each in registry.in_order(config.trackers if group.is_main else ())
-    }
+    trackers = build_trackers(config, registry, folder) if group.is_main else {}
     owners = hook_owners(config, registry)
     early_hooks = RunHooks({**callbacks, **trackers}, owners)  # of what there is before the data is read
     early_hooks.call("seqtrain_configure", config=config)
@@ -123,6 +120,14 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
 def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:
     """Build the callbacks, in the order in which they are called, by their names in checkpoints and errors."""
     return {f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)}
+
+
+def build_trackers(config: RunConfig, registry: Registry, folder: RunFolder) -> dict[str, Any]:
+    """Build the trackers, each with a folder in the run's, by their names in errors."""
+    return {
+        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
+        for each in registry.in_order(config.trackers)
+    }
 
 
 def build_own_watchers(config: RunConfig, task: Task, group: WorkerGroup) -> dict[str, Any]:

@@ -36,9 +36,6 @@ class Engine:
         ConfigError: the device is not there.
     """
 
-    gradient_scale = 1.0
-    """What gradients are to be multiplied by to be sums over all micro-batches of a step."""
-
     def __init__(
         self, config: DistributedConfig, group: WorkerGroup | None = None, *, precision: str = "fp32", seed: int = 1
     ) -> None:
@@ -48,6 +45,11 @@ class Engine:
         self._seed = seed
         if self.device.type == "cpu":
             keep_freed_memory()
+
+    @property
+    def gradient_scale(self) -> float:
+        """What gradients are to be multiplied by to be sums over a step: torch returns the mean over the workers."""
+        return float(self.group.world_size)
 
     def place(self, model: nn.Module) -> nn.Module:
         """Return the model on the device."""

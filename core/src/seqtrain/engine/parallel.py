@@ -20,27 +20,15 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from seqtrain.batch import Batch
-from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.blocks import BlockOrder, blocks_in_order
 from seqtrain.engine.engine import Engine
 from seqtrain.protocols import Criterion, LoggingOutput
-from seqtrain.workers.group import WorkerGroup
 
 
 class DDPEngine(Engine):
-    """
-    Several processes, each with the whole model.
+    """Several processes, each with the whole model."""
 
-    Args:
-        config, group, precision, seed: see `Engine`.
-    """
-
-    def __init__(
-        self, config: DistributedConfig, group: WorkerGroup, *, precision: str = "fp32", seed: int = 1
-    ) -> None:
-        super().__init__(config, group, precision=precision, seed=seed)
-        self.gradient_scale = float(group.world_size)  # torch returns the mean over the workers
-        self._wrapped: DistributedDataParallel
+    _wrapped: DistributedDataParallel
 
     def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
         """Have the gradients of a model added up."""
@@ -57,20 +45,10 @@ class DDPEngine(Engine):
 
 
 class FSDPEngine(Engine):
-    """
-    Several processes, each with a part of the model.
+    """Several processes, each with a part of the model."""
 
-    Args:
-        config, group, precision, seed: see `Engine`.
-    """
-
-    def __init__(
-        self, config: DistributedConfig, group: WorkerGroup, *, precision: str = "fp32", seed: int = 1
-    ) -> None:
-        super().__init__(config, group, precision=precision, seed=seed)
-        self.gradient_scale = float(group.world_size)  # torch returns the mean over the workers
-        self._sharded: FSDPModule
-        self._plain: nn.Module
+    _sharded: FSDPModule
+    _plain: nn.Module
 
     def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
         """Cut the parameters of a model into parts, of which this worker keeps one each."""

@@ -7,7 +7,6 @@ failures the user is told of, when another try is worth it, and how signals are 
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import shutil
@@ -16,9 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -31,16 +29,15 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 
 from seqtrain.errors import TrainingError
-from seqtrain.workers.cores import available_cores
 from seqtrain.workers.meeting import close, meet, why_not_met
-from seqtrain.workers.report import AGENT, ATTEMPT, MEETING, WorkerReport
+from seqtrain.workers.report import ATTEMPT, MEETING, WorkerReport
 from seqtrain.workers.silence import Silence
+from seqtrain.workers.surroundings import STOP_CODES, quiet_torch, signals_restored, workers_environment
 from seqtrain.workers.verdict import Ended, Verdict, judge
 
 _ANSWER_SECONDS = 30  # for the agents of other hosts to say anything
 _GRACE = 5.0  # between the first worker that lost another, and the last word of that one
 _END_SECONDS = 30  # for the other workers to end, once one has failed
-_STOP = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 143}  # the exit codes of a run that was stopped
 _ROLE = "worker"
 
 
@@ -79,9 +76,9 @@ def run_workers(
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="seqtrain-workers-")))
-        stack.enter_context(_environment(workers, threads))
-        stack.enter_context(_signals_restored())
-        stack.enter_context(_torch_being_quiet())
+        stack.enter_context(workers_environment(workers, threads))
+        stack.enter_context(signals_restored())
+        stack.enter_context(quiet_torch())
         handler = meet(nodes, rendezvous)
         stack.callback(close, handler)
         spec = WorkerSpec(
@@ -221,7 +218,7 @@ class Agent(LocalElasticAgent):
         codes = [each.report.exit_code for each in self._ended.values() if each.in_order and each.report]
         if self._ended and len(codes) == len(reports):
             return max(codes)
-        return _STOP.get(number, 128 + number)
+        return STOP_CODES.get(number, 128 + number)
 
     def _look(self) -> None:
         """Note which workers have ended since the last look."""
@@ -249,53 +246,6 @@ class Agent(LocalElasticAgent):
         files = self._pcontext.error_files
         workers = self.get_worker_group().workers
         return {each.global_rank: WorkerReport.read(Path(files[each.local_rank]).parent) for each in workers}
-
-
-@contextmanager
-def _environment(workers: int, threads: int | None) -> Iterator[None]:
-    """Set what the workers find in their environment, besides their places."""
-    before = dict(os.environ)
-    os.environ[AGENT] = str(os.getpid())
-    os.environ["PYTHONSAFEPATH"] = "1"  # as for the command itself, the working directory holds no modules
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR2"
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are long
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads or max(1, len(available_cores()) // workers)))
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """Take back, in the end, the handlers that torch sets."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, *_STOP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _torch_being_quiet() -> Iterator[None]:
-    """Keep what torch logs about its workers from the terminal: we say it, once."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    before, nowhere = logger.propagate, logging.NullHandler()
-    logger.propagate = False
-    logger.addHandler(nowhere)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"torch\.")
-            yield
-    finally:
-        logger.propagate = before
-        logger.removeHandler(nowhere)
 
 
 def _say(text: str) -> None:
