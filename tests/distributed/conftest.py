@@ -57,14 +57,28 @@ class Workers:
         """Return the task and the settings of a tiny run."""
         return [task, *(f"{key}={value}" for key, value in {**BASE, **LAYERS[task], **settings}.items())]
 
-    def train(self, runs: Mapping[str, Sequence[str]], world_size: int) -> None:
-        """Train, as `world_size` processes of one thread each; a single one is started without torchrun."""
+    def train(self, runs: Mapping[str, Sequence[str]], world_size: int, *spoilt: int) -> None:
+        """
+        Train, as `world_size` processes of one thread each; a single one is started without torchrun.
+
+        Args:
+            runs: what to train, by name.
+            world_size: how many processes.
+            spoilt: a step and a micro-batch of it whose gradient is not finite.
+        """
         file = self.folder / f"runs-{world_size}.json"
         file.write_text(json.dumps(runs), encoding="utf-8")
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world_size}"]
-        command = [sys.executable, *(launcher if world_size > 1 else []), str(SCRIPT), str(self.folder), str(file)]
+        command = [
+            sys.executable,
+            *(launcher if world_size > 1 else []),
+            str(SCRIPT),
+            str(self.folder),
+            str(file),
+            *map(str, spoilt),
+        ]
         environ = {**os.environ, "OMP_NUM_THREADS": "1"}
-        ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=900, check=False)
         assert ended.returncode == 0, ended.stderr[-6000:]
 
     def weights(self, run: str) -> dict[str, torch.Tensor]:

@@ -46,6 +46,7 @@ KINDS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "leave": lambda: os._exit(0),
+    "stop": lambda: os.kill(os.getppid(), signal.SIGTERM),
 }
 
 
@@ -180,6 +181,23 @@ def test_a_restart_goes_on_by_itself(
     assert ended.code == 0, ended.said
     assert f"step {SAVED}" in ended.said
     same(undisturbed, workers_in(tmp_path).weights("run"))
+
+
+@pytest.mark.fault("F10")
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_sigterm_stops_all_after_the_same_step(
+    train: Callable[..., Job], undisturbed: Any, workers_in: Any, tmp_path: Path, engine: str
+) -> None:
+    """The command passes it on; all workers save together and leave, and the same command goes on to the bit."""
+    stopped = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
+
+    assert stopped.code == 143, stopped.said
+    assert "SIGTERM received; the same command goes on" in stopped.said
+    ended = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
+    assert ended.code == 0, ended.said
+    assert re.search(rf"Resuming from .*step ({FAULT_AT}|{FAULT_AT + 1}|{FAULT_AT + 2})\b", ended.said), ended.said
+    if engine == "ddp":
+        same(undisturbed, workers_in(tmp_path).weights("run"))
 
 
 def same(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:

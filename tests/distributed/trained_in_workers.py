@@ -1,9 +1,9 @@
 """
 What each worker of these tests runs: several trainings, one after the other, in one process group.
 
-    trained_in_workers.py FOLDER RUNS.json     RUNS: {name: words of `seqtrain train`, without the folder}
+    trained_in_workers.py FOLDER RUNS.json [STEP INDEX]    RUNS: {name: words of `seqtrain train`, without the folder}
 
-Each run leaves its folder FOLDER/NAME as training does, and FOLDER/NAME.seen-PROCESS.json: the examples of each step.
+Each run leaves its folder FOLDER/NAME as training does, and FOLDER/NAME.seen-PROCESS.json: the examples of each step.With STEP and INDEX, the gradient of that micro-batch of that step is not finite.
 """
 
 from __future__ import annotations
@@ -15,13 +15,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch import Tensor
+
 from seqtrain import launch, train
 from seqtrain.batch import Step
 from seqtrain.config.resolve import resolve
+from seqtrain.engine.engine import Engine
+from seqtrain.engine.optimizer import Optimizer
 from seqtrain.host.discovery import discover
 from seqtrain.run_start import RunRequest
 from seqtrain.trainer import Trainer
 from seqtrain.workers.placement import Placement
+
+
+def spoil(step: int, index: int) -> None:
+    """Let the gradient of a micro-batch go wrong, on whichever worker it is."""
+    seed, backward = Engine.seed_micro_batch, Optimizer.backward
+    current = (0, 0)
+
+    def seeded(self: Engine, step: int, index: int) -> None:
+        nonlocal current
+        current = (step + 1, index)
+        seed(self, step, index)
+
+    def spoilt(self: Optimizer, loss: Tensor) -> None:
+        backward(self, loss * float("nan") if current == (step, index) else loss)
+
+    Engine.seed_micro_batch, Optimizer.backward = seeded, spoilt  # type: ignore[method-assign]
 
 
 def main(folder: Path, runs: dict[str, list[str]]) -> None:
@@ -59,4 +79,6 @@ def noting_examples(file: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    if sys.argv[3:]:
+        spoil(*map(int, sys.argv[3:]))
     main(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))

@@ -1,0 +1,96 @@
+"""What one worker finds out, all act upon."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from seqtrain.config.schema import TrainerConfig
+from seqtrain.disagreement import describe_disagreement
+from seqtrain.errors import TrainingError
+from seqtrain.step_guard import StepGuard
+
+STEPS, BAD_STEP = 9, 5
+RUNS = {"skip": ("ddp", "skip"), "rollback": ("fsdp", "rollback")}
+
+
+def runs(workers: Any) -> dict[str, list[str]]:
+    """Return the command lines."""
+    return {
+        name: workers.words(
+            "lm",
+            {
+                "task.dummy.examples": 64,
+                "trainer.micro_batches_per_step": 4,
+                "trainer.max_steps": STEPS,
+                "trainer.on_bad_step": policy,
+                "checkpoint.save": "{steps: 3}",
+                "optimizer.eps": 1e-4,
+                "distributed.engine": engine,
+            },
+        )
+        for name, (engine, policy) in RUNS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory: pytest.TempPathFactory, workers_in: Any) -> tuple[Any, Any]:
+    """Train with one process and with two; the micro-batch that goes wrong is the second worker's."""
+    alone, two = (workers_in(tmp_path_factory.mktemp(name)) for name in ("alone", "two"))
+    alone.train(runs(alone), 1, BAD_STEP, 3)
+    two.train(runs(two), 2, BAD_STEP, 3)
+    return alone, two
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_all_leave_out_the_step_that_went_wrong_on_one(spoilt: tuple[Any, Any], name: str) -> None:
+    """The run ends as that of one process, and the log says which worker it was."""
+    alone, two = spoilt
+    expected, found = alone.weights(name), two.weights(name)
+
+    for key in expected:
+        torch.testing.assert_close(found[key], expected[key], atol=2e-6, rtol=0)
+    log = (two.folder / name / "train.log").read_text(encoding="utf-8")
+    assert f"Step {BAD_STEP} (epoch 2) gave numbers that are not finite" in log
+    assert f"without step {BAD_STEP}" in log
+    state = json.loads((two.folder / name / f"checkpoints/step-{STEPS:08}/state.json").read_text(encoding="utf-8"))
+    assert [BAD_STEP] == state["progress"]["left_out"]
+
+
+def two_workers(others: list[float]) -> Any:
+    """Return an engine whose group has another worker, which says what `others` is."""
+    group = SimpleNamespace(world_size=2, gather_numbers=lambda numbers: [list(numbers), others or list(numbers)])
+    return SimpleNamespace(own_part=lambda tensor: tensor, group=group)
+
+
+def test_a_gradient_that_differs_is_named_with_its_worker() -> None:
+    """Of the parameters, the first whose norm is not the same everywhere."""
+    model = nn.Linear(2, 1)
+    model.weight.grad, model.bias.grad = torch.tensor([[3.0, 4.0]]), torch.tensor([2.0])
+
+    told = describe_disagreement(model, two_workers([5.0, 2.5]))
+
+    assert "bias, on worker 1" in told
+    assert "[2.0, 2.5]" in told
+    assert "no single parameter" in describe_disagreement(model, two_workers([5.0, 2.0]))
+
+
+@pytest.mark.parametrize(("other", "refused"), [(1.0, False), (1.0 + 1e-7, False), (1.1, True)])
+def test_workers_with_unlike_gradients_make_no_update(other: float, refused: bool) -> None:
+    """The norms of all are compared before each update; rounding is no difference."""
+    model = nn.Linear(1, 1)
+    model.weight.grad, model.bias.grad = torch.ones(1, 1), torch.full((1,), 2.0)
+    trainer: Any = SimpleNamespace(engine=two_workers([other, 2.0]), model=model)
+    guard = StepGuard(TrainerConfig())
+    step = ([], [torch.tensor(2.0)], 1, torch.tensor(1.0))
+
+    if not refused:
+        assert guard.check(trainer, *step)
+        return
+    with pytest.raises(TrainingError, match="different gradients"):
+        guard.check(trainer, *step)
