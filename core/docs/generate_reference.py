@@ -121,7 +121,8 @@ def protocols() -> Iterator[str]:
             yield md.documented(value).partition("\n\n- ")[0]
             yield "A hook may rely on these of its attributes:"
             yield md.table(("attribute", "meaning"), [(f"`{key}`", text) for key, text in TRAINER.items()])
-            yield from (md.member(each) for each in md.methods(md.parsed(value)) if each.name in ("stop", "state"))
+            methods = md.methods(md.parsed(value))
+            yield from (md.member(each) for each in methods if each.name in ("stop", "save_soon", "state"))
         elif inspect.isclass(value):
             yield from class_section(value)
         elif inspect.isfunction(value):

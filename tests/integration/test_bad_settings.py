@@ -238,10 +238,31 @@ def test_evaluate_names_the_splits_there_are(finished, cli):
         assert said in outcome.err
 
 
-def test_more_workers_than_one_are_refused_for_now(workshop):
-    """Before anything is made."""
-    outcome = workshop.train(distributed__workers=2)
+@pytest.mark.parametrize(
+    ("variables", "settings", "code", "said"),
+    [
+        ({"WORLD_SIZE": "4"}, {}, 2, "RANK is not set"),
+        ({"WORLD_SIZE": "4", "RANK": "4"}, {}, 2, "RANK='4'"),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost"}, {}, 2, "MASTER_PORT"),
+        (
+            {"WORLD_SIZE": "4", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"},
+            {"distributed__workers": 2},
+            3,
+            "4 workers, but distributed.workers",
+        ),
+        ({}, {"distributed__nodes": 2}, 2, "--rendezvous"),
+        ({}, {"distributed__rendezvous": "host:29400"}, 3, "distributed.nodes"),
+    ],
+)
+def test_a_job_of_several_workers_that_makes_no_sense_is_refused(
+    workshop, monkeypatch, variables, settings, code, said
+):
+    """With the variable or the setting that is wrong, before anything is made."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
 
-    assert outcome.code == 3
-    assert "distributed.workers=1" in outcome.err
+    outcome = workshop.train(**settings)
+
+    assert outcome.code == code
+    assert said in outcome.err
     assert not Path(workshop.run).exists()

@@ -24,7 +24,8 @@ signal.signal(signal.SIGTERM, lambda number, frame: heard.append("TERM"))
 signal.signal(signal.SIGUSR1, lambda number, frame: pathlib.Path("saved").touch())
 pathlib.Path("pid").write_text(str(os.getpid()))
 pathlib.Path("ready").touch()
-while not heard:
+until = time.monotonic() + 60
+while not heard and time.monotonic() < until:
     time.sleep(0.02)
 time.sleep(0.5)
 pathlib.Path("heard").write_text(" ".join(heard))

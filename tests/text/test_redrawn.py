@@ -59,7 +59,7 @@ def name(request):
 
 @pytest.mark.parametrize("what", DRAWING)
 @given(lines=st.lists(st.sampled_from([*LINES, "", "ab", "\u2603 zygote"]), min_size=1, max_size=8), seed=st.integers())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_a_split_depends_on_seed_epoch_and_line_alone(what, lines, seed):
     """Not on the lines before it, on how many are encoded together, or on what was drawn in between."""
     encoder = trained(what).drawn(seed, 3)

@@ -36,7 +36,7 @@ model:
   dropout: 1.5
 trainer:
   max_steps: abc
-  precision: fp16
+  precision: fp8
 data: 5
 """
     found = problems(resolved, "trainer.max_epochs=0", "optimizer.lr=-1", "optimizer.foo=1", yaml=text)
@@ -48,7 +48,7 @@ data: 5
             "train.yaml:6:3: model.hidden_dmi: no such field of model 'transformer'. Did you mean 'hidden_dim'?",
             "train.yaml:7:12: model.dropout: expected float, in [0, 1), got '1.5'",
             "train.yaml:9:14: trainer.max_steps: expected int or null, steps, >= 1, got 'abc'",
-            "train.yaml:10:14: trainer.precision: expected fp32 | bf16, got 'fp16'",
+            "train.yaml:10:14: trainer.precision: expected fp32 | bf16 | fp16, got 'fp8'",
             "train.yaml:11:7: data: expected fields, as in data.NAME=VALUE, not a value",
             "argument trainer.max_epochs=0: expected int or null, epochs, >= 1, got '0'",
             "argument optimizer.lr=-1: expected float, > 0, got '-1'",
