@@ -138,11 +138,12 @@ def train(plugin: Path, workers_in: Any) -> Callable[..., Job]:
 
 @pytest.fixture(scope="module")
 def undisturbed(train: Callable[..., Job], workers_in: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return the weights of a run that nothing happened to."""
+    """Return the weights of a run that nothing happened to, by its engine."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    ended = train(folder / "run")
-    assert ended.code == 0, ended.said
-    return workers_in(folder).weights("run")
+    for engine in ("ddp", "fsdp"):
+        ended = train(folder / engine, f"distributed.engine={engine}")
+        assert ended.code == 0, ended.said
+    return {engine: workers_in(folder).weights(engine) for engine in ("ddp", "fsdp")}
 
 
 def fault(kind: str, rank: int) -> list[str]:
@@ -167,20 +168,20 @@ def test_a_failure_ends_the_job_and_names_the_worker(
     ended = train(tmp_path / "run", *fault(kind, rank))
     assert ended.code == 0, ended.said
     assert f"step {SAVED}" in ended.said
-    same(undisturbed, workers_in(tmp_path).weights("run"))
+    same(undisturbed["ddp"], workers_in(tmp_path).weights("run"))
 
 
 @pytest.mark.fault("F12")
-@pytest.mark.parametrize(("kind", "rank"), [("kill", 1), ("hang", 0)])
+@pytest.mark.parametrize(("kind", "rank", "engine"), [("kill", 1, "fsdp"), ("hang", 0, "ddp")])
 def test_a_restart_goes_on_by_itself(
-    train: Callable[..., Job], undisturbed: Any, workers_in: Any, tmp_path: Path, kind: str, rank: int
+    train: Callable[..., Job], undisturbed: Any, workers_in: Any, tmp_path: Path, kind: str, rank: int, engine: str
 ) -> None:
     """With --max-restarts 1 the command ends well, having lost what came after the newest checkpoint."""
-    ended = train(tmp_path / "run", *fault(kind, rank), "--max-restarts", "1")
+    ended = train(tmp_path / "run", *fault(kind, rank), f"distributed.engine={engine}", "--max-restarts", "1")
 
     assert ended.code == 0, ended.said
     assert f"step {SAVED}" in ended.said
-    same(undisturbed, workers_in(tmp_path).weights("run"))
+    same(undisturbed[engine], workers_in(tmp_path).weights("run"))
 
 
 @pytest.mark.fault("F10")
@@ -196,8 +197,7 @@ def test_sigterm_stops_all_after_the_same_step(
     ended = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
     assert ended.code == 0, ended.said
     assert re.search(rf"Resuming from .*step ({FAULT_AT}|{FAULT_AT + 1}|{FAULT_AT + 2})\b", ended.said), ended.said
-    if engine == "ddp":
-        same(undisturbed, workers_in(tmp_path).weights("run"))
+    same(undisturbed[engine], workers_in(tmp_path).weights("run"))
 
 
 def same(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
