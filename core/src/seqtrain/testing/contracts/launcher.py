@@ -160,7 +160,7 @@ class LauncherContract(ComponentContract):
         self._launch(launcher, folder, 2, then=words)
         said = "".join(capfd.readouterr())
 
-        assert [line for line in ("out of 0", "out of 1", "err of 0", "err of 1") if line not in said] == []
+        assert [line for line in ("out of 0", "out of 1", "err of 0", "err of 1") if line not in said] == [], said
 
     def test_this_process_stays_as_it_is(
         self, launcher: Launcher, folder: Path, monkeypatch: pytest.MonkeyPatch
