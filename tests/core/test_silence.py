@@ -1,0 +1,49 @@
+"""What is done when nothing is heard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from seqtrain.workers.silence import Silence
+
+
+def test_it_acts_once_nothing_was_heard() -> None:
+    """Not before something was to be expected."""
+    acted = threading.Event()
+    silence = Silence(0.2, acted.set)
+
+    assert not acted.wait(0.6)
+    silence.heard()
+    assert acted.wait(30)
+
+
+def test_it_rests_when_nothing_is_expected() -> None:
+    """However long that is."""
+    acted = threading.Event()
+    silence = Silence(0.2, acted.set)
+    silence.heard()
+    silence.expect_none()
+
+    assert not acted.wait(0.8)
+
+
+def test_a_process_that_was_stopped_was_not_silent() -> None:
+    """Ctrl-Z, and much later `fg`, ends nothing."""
+    code = (
+        "import time; from seqtrain.workers.silence import Silence\n"
+        "silence = Silence(1.5, lambda: print('acted', flush=True)); print('ready', flush=True)\n"
+        "until = time.monotonic() + 4\n"
+        "while time.monotonic() < until: silence.heard(); time.sleep(0.05)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(2.5)
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout.read() == ""
