@@ -21,6 +21,7 @@ Every class takes one message and nothing else, so that an instance survives pic
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -82,3 +83,17 @@ class OutOfMemoryError(TrainingError):
 
 class OtherWorkerError(TrainingError):
     """Another worker of the same job has failed, or is out of reach."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """
+    Return " Did you mean 'x'?" where a known word is close, and nothing otherwise.
+
+    Example:
+        >>> did_you_mean("adm", ["adam", "sgd"])
+        " Did you mean 'adam'?"
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only where something is wrong
+
+    close = get_close_matches(word, sorted(set(known)), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from seqtrain.authoring.probe import heavy_imports
-from seqtrain.errors import PluginError
+from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.host.candidates import Candidate, find_candidates, normalised
 from seqtrain.host.installed import Plugin
 from seqtrain.host.registered import Registered
 from seqtrain.host.registry import Registry
-from seqtrain.host.suggestion import did_you_mean
 
 
 @dataclass(frozen=True)

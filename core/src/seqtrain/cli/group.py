@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from seqtrain.host.suggestion import did_you_mean
+from seqtrain.errors import did_you_mean
 
 
 class Group(click.Group):

@@ -13,9 +13,8 @@ from seqtrain.cli.invocation import installed_plugins
 from seqtrain.cli.output import print_facts, print_json, print_table
 from seqtrain.cli.plugins_check import check
 from seqtrain.cli.plugins_new import new
-from seqtrain.errors import PluginError
+from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.host.known import first_party_plugin
-from seqtrain.host.suggestion import did_you_mean
 from seqtrain.plugin import KINDS
 
 if TYPE_CHECKING:

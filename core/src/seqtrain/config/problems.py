@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.suggestion import did_you_mean
+from seqtrain.errors import ConfigError, PluginError, did_you_mean
 
 
 class Problems:

@@ -11,8 +11,7 @@ from typing import Any
 from pluggy import HookImpl, PluginManager
 
 import seqtrain.plugin
-from seqtrain.errors import PluginError
-from seqtrain.host.suggestion import did_you_mean
+from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.plugin import PROJECT
 
 

@@ -9,9 +9,8 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
-from seqtrain.errors import PluginError, SeqtrainError
+from seqtrain.errors import PluginError, SeqtrainError, did_you_mean
 from seqtrain.host.installed import Plugin
-from seqtrain.host.suggestion import did_you_mean
 from seqtrain.plugin import Component
 
 

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from seqtrain.config.option import Selection
-from seqtrain.errors import PluginError
+from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.host.installed import Plugin
 from seqtrain.host.known import BUILTIN, first_party_plugin
 from seqtrain.host.registered import NoConfig, Preset, Registered
-from seqtrain.host.suggestion import did_you_mean
 from seqtrain.host.switches import Switches
 from seqtrain.plugin import PROJECT
 

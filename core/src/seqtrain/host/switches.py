@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from seqtrain.host.suggestion import did_you_mean
+from seqtrain.errors import did_you_mean
 
 DISABLE_VARIABLE = "SEQTRAIN_DISABLE_PLUGINS"
 ALLOW_VARIABLE = "SEQTRAIN_PLUGINS"
