@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from seqtrain.cli import config as config_commands
 from seqtrain.cli import config_options
-from seqtrain.config.compare import differences
 from seqtrain.config.dump import to_annotated_yaml, to_yaml
 from seqtrain.config.help import describe
 from seqtrain.config.option import Selection
+from seqtrain.config.plain import differences
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.config.tree import from_plain

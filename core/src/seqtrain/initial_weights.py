@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from seqtrain.checkpoint.catalog import CheckpointCatalog
-from seqtrain.config.compare import differences
+from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, SeqtrainError

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seqtrain.config.compare import differences
 from seqtrain.config.dump import to_yaml
+from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, UsageError

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from seqtrain.config.dump import to_yaml
-from seqtrain.config.problems import Problems
 from seqtrain.config.reader import read_yaml
 from seqtrain.config.resolve import resolve
+from seqtrain.config.tree import Problems
 from seqtrain.errors import PluginError, UsageError
 from seqtrain.host.registry import Registry
 from seqtrain.run_start import RunRequest

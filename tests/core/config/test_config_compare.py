@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from seqtrain.config.compare import Difference, differences
+from seqtrain.config.plain import Difference, differences
 from seqtrain.config.resolve import Resolved
 
 Resolve = Callable[..., Resolved]

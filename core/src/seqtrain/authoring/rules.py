@@ -22,10 +22,10 @@ from seqtrain.authoring.names import RESERVED_IDS
 from seqtrain.authoring.subject import Subject
 from seqtrain.authoring.versions import suitable_range
 from seqtrain.config.help import describe
-from seqtrain.config.problems import Problems
 from seqtrain.config.reader import read_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.standalone import from_text, resolve_component, to_text
+from seqtrain.config.tree import Problems
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.host.candidates import API_MAJOR
 from seqtrain.host.offer import SUMMARY_LIMIT

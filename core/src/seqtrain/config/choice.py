@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from seqtrain.config.problems import Problems
-from seqtrain.config.tree import MapNode, Node, Scalar, from_plain, is_null
+from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain, is_null
 from seqtrain.errors import PluginError
 from seqtrain.host.registry import Registered, Registry
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from seqtrain.config.convert import read_any
 from seqtrain.config.interpolate import escape
 from seqtrain.config.plain import to_tree
 from seqtrain.config.resolve import Resolved
-from seqtrain.config.scalars import read_any
 from seqtrain.config.schema import RunConfig
 from seqtrain.config.tree import NULL_TEXTS
 

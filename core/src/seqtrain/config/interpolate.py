@@ -13,8 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from seqtrain.config.plain import to_plain
-from seqtrain.config.problems import Problems
-from seqtrain.config.tree import ListNode, MapNode, Node, Scalar, SelectionNode, Value, from_plain
+from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar, SelectionNode, Value, from_plain
 
 _MARK = "${"
 _BEFORE_MARK = re.compile(r"(\\*)\$\{")

@@ -20,15 +20,16 @@ from typing import Any
 from seqtrain.config.annotations import alternatives, config_type_in, field_types, is_list, is_map, item_type
 from seqtrain.config.choice import Chooser, maps
 from seqtrain.config.option import Option, option_of
-from seqtrain.config.problems import Problems, did_you_mean_or
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS, MAP_DEFAULTS, MAP_SECTIONS
 from seqtrain.config.tree import (
     ListNode,
     MapNode,
     Node,
+    Problems,
     Scalar,
     SelectionNode,
     Value,
+    did_you_mean_or,
     is_null,
     overlay,
 )

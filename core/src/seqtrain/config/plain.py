@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
 from seqtrain.config.annotations import enum_text
-from seqtrain.config.option import Selection
+from seqtrain.config.option import Selection, option_of
+from seqtrain.config.plain import to_plain
 from seqtrain.config.schema import MAP_SECTIONS, RunConfig
 
 
@@ -40,3 +41,55 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return enum_text(value)
     return str(value) if isinstance(value, PurePath) else value
+
+
+_FREE_SECTIONS = ("logging", "trackers")  # they watch the run, and cannot change it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """
+    One value that differs.
+
+    Args:
+        key: its dotted key; where a callback or tracker is on one side only, that of the whole.
+        old, new: plain values; None where a side has none.
+        may_change: a resumed run may take the new value.
+    """
+
+    key: str
+    old: Any
+    new: Any
+    may_change: bool
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.old!r} -> {self.new!r}"
+
+
+def differences(old: RunConfig, new: RunConfig) -> list[Difference]:
+    """List what differs, in the order of the sections; of a component that is another one, only the name."""
+    found: list[Difference] = []
+    for each in fields(RunConfig):
+        before, after = getattr(old, each.name), getattr(new, each.name)
+        if each.name in MAP_SECTIONS:
+            before, after = ({each.name: each for each in side} for side in (before, after))
+        found += _between(each.name, before, after, may_change=each.name in _FREE_SECTIONS)
+    return found
+
+
+def _between(key: str, old: Any, new: Any, *, may_change: bool) -> Iterator[Difference]:
+    if isinstance(old, Selection) and isinstance(new, Selection):
+        if old.name == new.name:
+            yield from _between(key, old.config, new.config, may_change=may_change)
+        else:
+            yield Difference(key=f"{key}.name", old=old.name, new=new.name, may_change=may_change)
+    elif is_dataclass(old) and type(old) is type(new):
+        for each in fields(old):
+            free = may_change or option_of(type(old), each.name).may_change
+            pair = getattr(old, each.name), getattr(new, each.name)
+            yield from _between(f"{key}.{each.name}", *pair, may_change=free)
+    elif isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            yield from _between(f"{key}.{name}", old.get(name), new.get(name), may_change=may_change)
+    elif to_plain(old) != to_plain(new):
+        yield Difference(key=key, old=to_plain(old), new=to_plain(new), may_change=may_change)

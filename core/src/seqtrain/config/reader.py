@@ -15,8 +15,7 @@ from typing import TypeAlias
 
 import yaml
 
-from seqtrain.config.problems import Problems
-from seqtrain.config.tree import ListNode, MapNode, Node, Scalar
+from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar
 
 _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"

@@ -15,10 +15,9 @@ from seqtrain.config.choice import Choice, Chooser
 from seqtrain.config.convert import INVALID, Converter
 from seqtrain.config.interpolate import interpolate
 from seqtrain.config.merge import Merger, section
-from seqtrain.config.problems import Problems
 from seqtrain.config.reader import read_argument, read_file, read_yaml
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
-from seqtrain.config.tree import MapNode, Scalar, leaf_places
+from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_places
 from seqtrain.errors import PluginError
 from seqtrain.host.registry import Registered, Registry
 

@@ -10,9 +10,8 @@ from seqtrain.config.dump import dump_yaml
 from seqtrain.config.merge import Merger
 from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_plain
-from seqtrain.config.problems import Problems
 from seqtrain.config.reader import read_argument, read_yaml
-from seqtrain.config.tree import MapNode, Node, Scalar, from_plain
+from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain
 from seqtrain.host.registry import Registry
 
 
