@@ -24,9 +24,9 @@ import seqtrain.testing.contracts
 import seqtrain.testing.pytest_plugin
 from seqtrain.config.help import Row, describe
 from seqtrain.config.schema import CORE_SECTIONS
-from seqtrain.host.discovery import discover
-from seqtrain.host.known import FIRST_PARTY
 from seqtrain.plugin import KINDS, Component, Every, Option, Selection, option
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.first_party import FIRST_PARTY
 
 FOLDER = Path(__file__).parent / "reference"
 COMMAND = "python core/docs/generate_reference.py"

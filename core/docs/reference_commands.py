@@ -10,7 +10,7 @@ import reference_text as md
 
 from seqtrain.cli.invocation import Invocation
 from seqtrain.cli.main import seqtrain as command_line
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 
 def commands() -> Iterator[str]:

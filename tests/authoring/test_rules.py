@@ -10,7 +10,7 @@ import pytest
 from seqtrain.authoring.rules import RULES
 from seqtrain.authoring.subject import find_subjects
 from seqtrain.cli.main import main
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 
 INSTALLED = [plugin.id for plugin in discover().plugins]
 OPTION = 'option(256, help="size of the hidden state", ge=1)'

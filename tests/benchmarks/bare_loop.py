@@ -20,8 +20,8 @@ import torch
 from seqtrain.build import build_component, build_task, cache_folder
 from seqtrain.config.resolve import resolve
 from seqtrain.data.plan import BatchLimits, plan_epoch
-from seqtrain.host.discovery import discover
 from seqtrain.protocols import ModelParameters
+from seqtrain.registry.discovery import discover
 from seqtrain.run_folder import RunFolder
 
 WARM_UP = 10  # steps before the clocks start

@@ -21,7 +21,7 @@ from seqtrain.build import build_task
 from seqtrain.config.resolve import resolve
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.data.plan import BatchLimits
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 
 SYLLABLES = [consonant + vowel for consonant in "bdfghklmnprstvwz" for vowel in ("a", "e", "i", "o", "u", "ei", "au")]
 BLOCK = 1000  # pairs written at once, of words drawn anew

@@ -20,8 +20,8 @@ from typing import Any
 from seqtrain.build import build_trainer
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.resolve import resolve
-from seqtrain.host.discovery import discover
 from seqtrain.progress_bar import NoProgressBar
+from seqtrain.registry.discovery import discover
 from seqtrain.run_folder import RunFolder
 from seqtrain.trainer import Trainer
 

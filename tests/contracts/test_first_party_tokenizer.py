@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 from seqtrain.testing.contracts import TokenizerContract
 
 

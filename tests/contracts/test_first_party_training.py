@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 from seqtrain.testing import contracts
 
 CONTRACTS = {

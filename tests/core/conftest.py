@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.host.discovery import discover
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 
 OFFER = """
 from seqtrain.plugin import Component, hookimpl

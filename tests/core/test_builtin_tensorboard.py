@@ -7,7 +7,7 @@ import pytest
 
 from seqtrain.builtin.config import TensorBoardConfig
 from seqtrain.builtin.tensorboard import TensorBoard
-from seqtrain.host.hooks import RunHooks
+from seqtrain.registry.hooks import RunHooks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -21,11 +21,11 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ConfigError, DataError, PluginError, UsageError
 from seqtrain.exchange import export_run, import_run
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.inference import TrainedRun, load_run
 from seqtrain.plugin import Component, option
 from seqtrain.protocols import Dataset, Imported, ModelSpec
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run
 from seqtrain.task import Task

@@ -18,10 +18,10 @@ from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, DataError, PluginError, UsageError
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
-from seqtrain.host.switches import Switches
 from seqtrain.plugin import Component, option
+from seqtrain.registry.filters import Switches
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.results import Results
 from seqtrain.run_start import RunRequest
 from seqtrain.signals import raise_on_sigterm

@@ -20,9 +20,9 @@ from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.config.tree import from_plain
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 
 _CONFIG = """
 from __future__ import annotations

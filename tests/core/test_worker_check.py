@@ -11,9 +11,9 @@ from seqtrain import worker_check
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component, option
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.workers.group import WorkerGroup
 
 

@@ -12,7 +12,7 @@ from seqtrain.api import ConfigError, ModelSpec
 from seqtrain.batch import Batch
 from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 
 PADDING, VOCAB, CLASSES = 1, 12, 3
 ON_TOKENS = ("cross_entropy", "label_smoothed_cross_entropy", "masked_lm", "adaptive_loss", "rdrop")

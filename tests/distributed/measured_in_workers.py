@@ -17,8 +17,8 @@ from typing import Any
 from seqtrain.cli.main import main as command_line
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.host.discovery import discover
 from seqtrain.inference import load_run
+from seqtrain.registry.discovery import discover
 from seqtrain.run_folder import RunFolder
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.joining import joined

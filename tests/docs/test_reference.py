@@ -16,9 +16,9 @@ import seqtrain.api
 import seqtrain.plugin
 from seqtrain.config.help import describe
 from seqtrain.config.schema import CORE_SECTIONS
-from seqtrain.host.discovery import discover
-from seqtrain.host.known import FIRST_PARTY
 from seqtrain.plugin import KINDS, Component
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.first_party import FIRST_PARTY
 from seqtrain.testing import contracts
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,8 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import CheckpointError
-from seqtrain.host.hooks import RunHooks
 from seqtrain.progress_bar import NoProgressBar
+from seqtrain.registry.hooks import RunHooks
 from seqtrain.reporting import Reporter
 from seqtrain.run_folder import RunFolder
 from seqtrain.testing.host import TestHost

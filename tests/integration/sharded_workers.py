@@ -25,9 +25,9 @@ from seqtrain.engine.activations import checkpoint_activations
 from seqtrain.engine.blocks import BlockOrder, blocks, blocks_in_order
 from seqtrain.errors import ConfigError
 from seqtrain.gradients import Sharded, clip_gradients, multiply_gradients
-from seqtrain.host.discovery import discover
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import ModelParameters, ModelSpec
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.registry import Registry
 
 SPEC = ModelSpec(
     vocab_size=19, source_vocab_size=19, padding=0, max_positions=20, shared_vocabulary=True, num_classes=3

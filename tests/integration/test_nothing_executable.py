@@ -47,8 +47,8 @@ IMPORTERS = {  # what may import a module by its name: one that is written there
     "core/src/seqtrain/authoring/rules.py",
     "core/src/seqtrain/cli/main.py",
     "core/src/seqtrain/testing/contracts/component.py",
-    "core/src/seqtrain/host/discovery.py",
-    "core/src/seqtrain/host/registered.py",
+    "core/src/seqtrain/registry/discovery.py",
+    "core/src/seqtrain/registry/component.py",
 }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 
 READ_ONLY = """
 for each in $FOLDERS; do

@@ -28,8 +28,8 @@ import pytest
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.compare import differing, leaves
-from seqtrain.host.discovery import discover
-from seqtrain.host.registered import Registered
+from seqtrain.registry.component import Registered
+from seqtrain.registry.discovery import discover
 
 EPOCH, STEPS = 4, 10  # steps
 LOST = {  # see killed_runs.py; a process counts its own calls

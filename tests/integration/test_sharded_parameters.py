@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.host.discovery import discover
-from seqtrain.host.registry import Registry
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.registry import Registry
 
 SCRIPT = Path(__file__).with_name("sharded_workers.py")
 

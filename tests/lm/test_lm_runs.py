@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
-from seqtrain.host.discovery import discover
 from seqtrain.protocols import ModelSpec
+from seqtrain.registry.discovery import discover
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.continuing import Continuer
 from seqtrain_lm.generation_config import GenerationConfig

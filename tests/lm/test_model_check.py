@@ -13,7 +13,7 @@ from seqtrain.api import ConfigError, ModelSpec
 from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import resolve_component
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.model_check import check_model
 from seqtrain_lm.vocabulary import Vocabulary

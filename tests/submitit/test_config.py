@@ -6,7 +6,7 @@ import pytest
 
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import ConfigError
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 
 
 def resolve(**settings):

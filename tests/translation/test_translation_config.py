@@ -10,7 +10,7 @@ import pytest
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import ConfigError
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_translation.config import TranslationConfig
 

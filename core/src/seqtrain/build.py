@@ -27,10 +27,10 @@ from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
 from seqtrain.fitting import check_model, warn_of_falling_rate
-from seqtrain.host.hooks import RunHooks
-from seqtrain.host.registry import Registered, Registry
 from seqtrain.progress_bar import ProgressBar
 from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
+from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.registry import Registered, Registry
 from seqtrain.reporting import Reporter
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task

@@ -19,10 +19,10 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.config.tree import MapNode, from_plain
 from seqtrain.errors import CheckpointError, ConfigError, PluginError
-from seqtrain.host.blame import blame
-from seqtrain.host.registry import Registered, Registry
 from seqtrain.inference import TrainedRun, load_weights
 from seqtrain.protocols import Exporter, Imported, Importer
+from seqtrain.registry.isolation import blame
+from seqtrain.registry.registry import Registered, Registry
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import write_environment
 

@@ -24,9 +24,9 @@ from seqtrain.checkpoint.task_files import check_task_files
 from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.evaluation import Evaluator
-from seqtrain.host.hooks import RunHooks
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import SuppliesWeights
+from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.registry import Registry
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.workers.group import WorkerGroup

@@ -13,8 +13,8 @@ from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
-from seqtrain.host.registry import Registry
 from seqtrain.inference import TrainedRun, load_run
+from seqtrain.registry.registry import Registry
 from seqtrain.run_folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.weight_matching import DescribedModel

@@ -19,10 +19,10 @@ from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
-from seqtrain.host.blame import blame
-from seqtrain.host.registry import Registry
 from seqtrain.logs import start_logging
 from seqtrain.protocols import Launcher
+from seqtrain.registry.isolation import blame
+from seqtrain.registry.registry import Registry
 from seqtrain.results import Results
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest

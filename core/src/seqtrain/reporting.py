@@ -17,11 +17,11 @@ from seqtrain.batch import Batch
 from seqtrain.cadence import Every
 from seqtrain.checkpoint.durable import beside
 from seqtrain.data.plan import EpochPlan
-from seqtrain.host.hooks import RunHooks
 from seqtrain.metrics import Sums
 from seqtrain.progress import Progress
 from seqtrain.progress_bar import ProgressBar
 from seqtrain.protocols import LoggingOutput
+from seqtrain.registry.hooks import RunHooks
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ import logging
 from seqtrain.build import build_trainer
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
-from seqtrain.host.registry import Registry
 from seqtrain.inference import load_run
 from seqtrain.initial_weights import initial_weights
 from seqtrain.limits import has_limit
+from seqtrain.registry.registry import Registry
 from seqtrain.results import Results, final_split
 from seqtrain.run_folder import RunFolder
 from seqtrain.run_start import RunRequest, open_run

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
-from seqtrain.host.discovery import discover
+from seqtrain.registry.discovery import discover
 from seqtrain.worker_spec import WorkerSpec
 from seqtrain.workers.report import WorkerReport, is_supervised
 

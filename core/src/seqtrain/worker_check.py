@@ -13,8 +13,8 @@ import torch
 from seqtrain.config.plain import to_tree
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import PROJECT
+from seqtrain.registry.registry import Registry
 from seqtrain.worker_spec import plugin_set
 from seqtrain.workers.group import WorkerGroup
 

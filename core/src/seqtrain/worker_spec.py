@@ -14,7 +14,7 @@ from seqtrain.config.reader import read_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.tree import Problems
 from seqtrain.errors import PluginError, UsageError
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 from seqtrain.run_start import RunRequest
 
 

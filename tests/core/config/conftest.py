@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from seqtrain.config.resolve import Resolved, resolve
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 
 _CONFIG = '''
 from __future__ import annotations

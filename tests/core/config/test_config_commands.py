@@ -16,7 +16,7 @@ from seqtrain.cli import config as config_commands
 from seqtrain.cli import config_options
 from seqtrain.cli.config_options import component_help, sort_words
 from seqtrain.errors import ConfigError, PluginError, UsageError
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 Invoke = Callable[..., Result]
 
@@ -156,8 +156,8 @@ import sys
 sys.path[:0] = {sys.path!r}
 from click.testing import CliRunner
 from seqtrain.cli import config, config_options
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.plugin import Component
 parts = [Component(**fields) for fields in {[vars(each.component) for each in registry.components()]!r}]
 config.installed_plugins = config_options.installed_plugins = lambda: Registry([Plugin(id="acme", components=tuple(parts))])
@@ -175,8 +175,8 @@ def test_interpolation_needs_omegaconf_alone(registry: Registry) -> None:
 import sys
 sys.path[:0] = {sys.path!r}
 from seqtrain.config.resolve import resolve
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.plugin import Component
 parts = [Component(**fields) for fields in {[vars(each.component) for each in registry.components()]!r}]
 registry = Registry([Plugin(id="acme", components=tuple(parts))])

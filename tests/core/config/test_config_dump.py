@@ -18,7 +18,7 @@ from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_tree
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.config.schema import LoggingConfig, RunConfig
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 Resolve = Callable[..., Resolved]
 

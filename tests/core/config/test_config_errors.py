@@ -10,7 +10,7 @@ import pytest
 
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 Resolve = Callable[..., Resolved]
 

@@ -6,7 +6,7 @@ import importlib
 
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.schema import CORE_SECTIONS, TrainerConfig
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 
 def row(rows: list[Row], key: str) -> Row:

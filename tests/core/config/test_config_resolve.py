@@ -10,9 +10,9 @@ import pytest
 from seqtrain.cadence import Every
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 
 Resolve = Callable[..., Resolved]
 

@@ -25,11 +25,11 @@ from seqtrain.config.schema import (
     TrainerConfig,
 )
 from seqtrain.errors import PluginError
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registered, Registry
 from seqtrain.plugin import Component
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.protocols import ModelSpec
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registered, Registry
 from seqtrain.run_folder import RunFolder
 from seqtrain.testing.samples import PADDING
 from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask

@@ -7,7 +7,7 @@ from typing import Literal
 
 from seqtrain.authoring.rules import RULES, Rule
 from seqtrain.authoring.subject import Subject
-from seqtrain.host.guard import contained
+from seqtrain.registry.isolation import contained
 
 Status = Literal["PASS", "FAIL", "WARN", "SKIP"]
 

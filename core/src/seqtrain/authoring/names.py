@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from seqtrain.errors import UsageError
-from seqtrain.host.known import FIRST_PARTY
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import PROJECT
+from seqtrain.registry.first_party import FIRST_PARTY
+from seqtrain.registry.registry import Registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _COMPONENT = re.compile(r"[a-z][a-z0-9_-]*")

@@ -13,7 +13,7 @@ from inspect import currentframe
 from types import FrameType
 
 from seqtrain.errors import PluginError
-from seqtrain.host.discovery import HEAVY
+from seqtrain.registry.discovery import HEAVY
 
 
 def heavy_imports(modules: Sequence[str]) -> dict[str, str]:

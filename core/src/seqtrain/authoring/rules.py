@@ -27,10 +27,10 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.standalone import from_text, resolve_component, to_text
 from seqtrain.config.tree import Problems
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.candidates import API_MAJOR
-from seqtrain.host.offer import SUMMARY_LIMIT
-from seqtrain.host.registered import Registered
 from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
+from seqtrain.registry.component import Registered
+from seqtrain.registry.entry_points import API_MAJOR
+from seqtrain.registry.records import SUMMARY_LIMIT
 
 _ID = re.compile(r"[a-z][a-z0-9_-]*")
 _LOWER, _UPPER = {">", ">=", "~=", "=="}, {"<", "<=", "~=", "=="}

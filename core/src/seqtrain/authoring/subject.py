@@ -8,10 +8,10 @@ from functools import cached_property
 
 from seqtrain.authoring.probe import heavy_imports
 from seqtrain.errors import PluginError, did_you_mean
-from seqtrain.host.candidates import Candidate, find_candidates, normalised
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registered import Registered
-from seqtrain.host.registry import Registry
+from seqtrain.registry.component import Registered
+from seqtrain.registry.entry_points import Candidate, find_candidates, normalised
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import click
 from seqtrain.cli.output import print_facts, print_json, print_table
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.schema import COMPONENT_SECTIONS, MAP_SECTIONS
-from seqtrain.host.registry import Registered
 from seqtrain.plugin import Component
+from seqtrain.registry.registry import Registered
 
 _EXAMPLE_SETTINGS = 3
 _FIELDS = {  # kind -> the field that selects one, where that is not a section

@@ -15,7 +15,7 @@ from seqtrain.config.option import option_of
 from seqtrain.config.resolve import Resolved, Sources, chosen_components, resolve
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqtrain.errors import ConfigError, UsageError
-from seqtrain.host.registry import Registered, Registry
+from seqtrain.registry.registry import Registered, Registry
 
 # Field of `distributed` -> (type, what stands for it in help, what it is).
 _DISTRIBUTED: dict[str, tuple[Any, str, str]] = {

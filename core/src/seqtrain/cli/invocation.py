@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from seqtrain.errors import PluginError
-from seqtrain.host.switches import Switches
+from seqtrain.registry.filters import Switches
 
 if TYPE_CHECKING:
-    from seqtrain.host.registry import Registry
+    from seqtrain.registry.registry import Registry
 
 
 def installed_plugins() -> Registry:
@@ -46,7 +46,7 @@ class Invocation:
     @cached_property
     def registry(self) -> Registry:
         """The installed plugins, looked up when somebody asks; a switch that has no effect is told on stderr."""
-        from seqtrain.host.discovery import discover  # 60 ms that `train --help` does without
+        from seqtrain.registry.discovery import discover  # 60 ms that `train --help` does without
 
         registry = discover(switches=self.switches)
         for warning in self.switches.unknown_ids(plugin.id for plugin in registry.plugins):

@@ -14,12 +14,12 @@ from seqtrain.cli.output import print_facts, print_json, print_table
 from seqtrain.cli.plugins_check import check
 from seqtrain.cli.plugins_new import new
 from seqtrain.errors import PluginError, did_you_mean
-from seqtrain.host.known import first_party_plugin
 from seqtrain.plugin import KINDS
+from seqtrain.registry.first_party import first_party_plugin
 
 if TYPE_CHECKING:
-    from seqtrain.host.installed import Plugin
-    from seqtrain.host.registry import Registered, Registry
+    from seqtrain.registry.installed import Plugin
+    from seqtrain.registry.registry import Registered, Registry
 
 
 @click.group(cls=Group)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain, is_null
 from seqtrain.errors import PluginError
-from seqtrain.host.registry import Registered, Registry
+from seqtrain.registry.registry import Registered, Registry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from seqtrain.config.tree import (
     overlay,
 )
 from seqtrain.errors import PluginError
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 
 class Merger:

@@ -19,7 +19,7 @@ from seqtrain.config.reader import read_argument, read_file, read_yaml
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
 from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_places
 from seqtrain.errors import PluginError
-from seqtrain.host.registry import Registered, Registry
+from seqtrain.registry.registry import Registered, Registry
 
 
 @dataclass(frozen=True, kw_only=True)

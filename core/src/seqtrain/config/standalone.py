@@ -12,7 +12,7 @@ from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_plain
 from seqtrain.config.reader import read_argument, read_yaml
 from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 
 
 def resolve_component(

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from seqtrain.host.discovery import discover
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registry
 from seqtrain.plugin import Component
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registry
 from seqtrain.testing import toy_plugin
 
 INLINE = "inline"  # the plugin that components registered by a test belong to

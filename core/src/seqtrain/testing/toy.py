@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
-from seqtrain.host.registered import NoConfig
 from seqtrain.plugin import hookimpl
 from seqtrain.protocols import DatasetPart, LoggingOutput, ModelSpec
+from seqtrain.registry.component import NoConfig
 from seqtrain.task import Task
 from seqtrain.testing.samples import Example, Form, make_batch, make_examples, model_spec
 from seqtrain.testing.toy_config import StopAtConfig, ToyModelConfig, ToyOptimizerConfig, ToyTaskConfig

@@ -9,10 +9,10 @@ import pytest
 
 from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
-from seqtrain.host.hook_check import read_hooks
-from seqtrain.host.registered import Registered
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Stateful
+from seqtrain.registry.component import Registered
+from seqtrain.registry.hooks import read_hooks
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.training import TrainedComponentContract
 from seqtrain.testing.runs import RunMaker, saved_state
 

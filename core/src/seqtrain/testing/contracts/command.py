@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from seqtrain.cli.invocation import Invocation
 from seqtrain.cli.main import seqtrain as seqtrain_command
-from seqtrain.host.discovery import HEAVY
-from seqtrain.host.registered import Registered
-from seqtrain.host.registry import Registry
+from seqtrain.registry.component import Registered
+from seqtrain.registry.discovery import HEAVY
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE
 

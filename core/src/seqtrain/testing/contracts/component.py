@@ -17,9 +17,9 @@ from seqtrain.build import build_component
 from seqtrain.config.help import REQUIRED, describe
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import from_text, resolve_component, to_text
-from seqtrain.host.offer import SUMMARY_LIMIT, check_component
-from seqtrain.host.registered import Registered
-from seqtrain.host.registry import Registry
+from seqtrain.registry.component import Registered
+from seqtrain.registry.records import SUMMARY_LIMIT, check_component
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.host import TestHost
 
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Criterion, ModelSpec
+from seqtrain.registry.registry import Registry
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.training import BatchContract
 from seqtrain.testing.toy import LogitsOnly, ToyModel

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from seqtrain.batch import Batch
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Dataset
+from seqtrain.registry.registry import Registry
 from seqtrain.task import Task
 from seqtrain.testing.contracts.component import words_of
 from seqtrain.testing.contracts.training import TrainedComponentContract

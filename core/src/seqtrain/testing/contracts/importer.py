@@ -18,9 +18,9 @@ from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import DataError
-from seqtrain.host.registry import Registry
 from seqtrain.inference import load_weights
 from seqtrain.protocols import Imported, Importer
+from seqtrain.registry.registry import Registry
 from seqtrain.task import Task
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.contracts.content import content_of

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Launcher
+from seqtrain.registry.registry import Registry
 from seqtrain.signals import raise_on_sigterm
 from seqtrain.testing.contracts.component import ComponentContract
 

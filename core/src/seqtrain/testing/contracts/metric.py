@@ -9,8 +9,8 @@ from typing import ClassVar
 import pytest
 
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Metric
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 
 _TOLERANCE = 1e-9  # relative; sums in another order

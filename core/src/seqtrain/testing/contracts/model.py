@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import DescribesRows, IncrementalModel, ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
+from seqtrain.registry.registry import Registry
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.training import BatchContract
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
-from seqtrain.host.registry import Registry
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.training import TrainedComponentContract
 
 _STEPS = 60

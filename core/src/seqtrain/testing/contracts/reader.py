@@ -11,8 +11,8 @@ import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import DataError
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Reader
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 
 

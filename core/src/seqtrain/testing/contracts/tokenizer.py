@@ -14,9 +14,9 @@ from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import CheckpointError, ConfigError, DataError
-from seqtrain.host.registered import Registered
-from seqtrain.host.registry import Registry
 from seqtrain.protocols import Tokenizer
+from seqtrain.registry.component import Registered
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE, TestHost
 

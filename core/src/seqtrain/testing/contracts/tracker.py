@@ -9,8 +9,8 @@ import pytest
 
 from seqtrain.checkpoint.compare import differing
 from seqtrain.config.option import Selection
-from seqtrain.host.hook_check import read_hooks
-from seqtrain.host.registry import Registry
+from seqtrain.registry.hooks import read_hooks
+from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.callback import words_of_map
 from seqtrain.testing.contracts.training import TrainedComponentContract
 from seqtrain.testing.runs import RunMaker, saved_state

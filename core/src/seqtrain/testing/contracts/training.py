@@ -11,8 +11,8 @@ import torch
 
 from seqtrain.batch import Batch
 from seqtrain.checkpoint.compare import differing
-from seqtrain.host.registered import Registered
 from seqtrain.protocols import ModelSpec
+from seqtrain.registry.component import Registered
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from seqtrain.host.requirement import refused_requirement
+from seqtrain.registry.entry_points import refused_requirement
 
 NUMBERS = st.lists(st.integers(0, 2), min_size=1, max_size=3).map(lambda parts: ".".join(map(str, parts)))
 CLAUSES = st.lists(st.tuples(st.sampled_from([">=", "<", "==", ">", "~=", "!="]), NUMBERS), min_size=1, max_size=3)

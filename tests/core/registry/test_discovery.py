@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from seqtrain.host.discovery import discover
-from seqtrain.host.switches import Switches
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.filters import Switches
 
 HEADER = "from seqtrain.plugin import Component, hookimpl\n"
 

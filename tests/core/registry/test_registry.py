@@ -7,11 +7,11 @@ import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.discovery import discover
-from seqtrain.host.installed import BadRecord, Plugin
-from seqtrain.host.known import FIRST_PARTY
-from seqtrain.host.registry import NoConfig, Registered, Registry
 from seqtrain.plugin import Component
+from seqtrain.registry.discovery import discover
+from seqtrain.registry.first_party import FIRST_PARTY
+from seqtrain.registry.installed import BadRecord, Plugin
+from seqtrain.registry.registry import NoConfig, Registered, Registry
 
 
 def plugin(plugin_id: str, *names: str, kind: str = "model", **fields: object) -> Plugin:

@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.host.hooks import RunHooks
-from seqtrain.host.installed import Plugin
-from seqtrain.host.registry import Registered
 from seqtrain.plugin import Component, hookimpl
+from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.registry import Registered
 
 
 class Watcher:

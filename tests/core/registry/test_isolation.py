@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.host.guard import contained
+from seqtrain.registry.isolation import contained
 
 
 def test_nothing_is_said_where_nothing_was_done():

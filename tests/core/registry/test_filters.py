@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqtrain.host.switches import Switches
+from seqtrain.registry.filters import Switches
 
 NOTHING = Switches()
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError, did_you_mean
-from seqtrain.host.installed import Plugin
-from seqtrain.host.known import BUILTIN, first_party_plugin
-from seqtrain.host.registered import NoConfig, Preset, Registered
-from seqtrain.host.switches import Switches
 from seqtrain.plugin import PROJECT
+from seqtrain.registry.component import NoConfig, Preset, Registered
+from seqtrain.registry.filters import Switches
+from seqtrain.registry.first_party import BUILTIN, first_party_plugin
+from seqtrain.registry.installed import Plugin
 
 __all__ = ["NoConfig", "Plugin", "Preset", "Registered", "Registry"]
 

@@ -18,14 +18,13 @@ from functools import cache
 from importlib.metadata import EntryPoint, version
 
 from seqtrain.errors import PluginError
-from seqtrain.host.candidates import API_MAJOR, Candidate, find_candidates
-from seqtrain.host.guard import contained
-from seqtrain.host.installed import Plugin
-from seqtrain.host.offer import read_offer
-from seqtrain.host.registry import Registry
-from seqtrain.host.requirement import refused_requirement
-from seqtrain.host.switches import Switches
 from seqtrain.plugin import PROJECT
+from seqtrain.registry.entry_points import API_MAJOR, Candidate, find_candidates, refused_requirement
+from seqtrain.registry.filters import Switches
+from seqtrain.registry.installed import Plugin
+from seqtrain.registry.isolation import contained
+from seqtrain.registry.records import read_offer
+from seqtrain.registry.registry import Registry
 
 HEAVY = frozenset((
     "datasets", "jax", "numpy", "omegaconf", "pandas", "scipy", "sentencepiece", "sklearn", "tensorboard",

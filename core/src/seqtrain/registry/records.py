@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqtrain.errors import PluginError
-from seqtrain.host.hook_check import read_hooks
-from seqtrain.host.installed import BadRecord
 from seqtrain.plugin import KINDS, Component
+from seqtrain.registry.hooks import read_hooks
+from seqtrain.registry.installed import BadRecord
 
 SUMMARY_LIMIT = 72  # characters; a terminal's width less the name beside it
 _HOOK = "seqtrain_components"

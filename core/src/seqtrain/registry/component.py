@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from seqtrain.errors import PluginError, SeqtrainError, did_you_mean
-from seqtrain.host.installed import Plugin
 from seqtrain.plugin import Component
+from seqtrain.registry.installed import Plugin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
+from seqtrain.errors import PluginError, SeqtrainError
+from seqtrain.registry.component import Registered
+
 
 @contextmanager
 def contained() -> Iterator[list[str]]:
@@ -46,3 +49,21 @@ def _working_directory() -> str | None:
         return os.getcwd()  # noqa: PTH109 - pathlib need not be imported for this
     except OSError:
         return None
+
+
+@contextmanager
+def blame(component: Registered) -> Iterator[None]:
+    """
+    Run what a component has made so that its failures name it.
+
+    Raises:
+        SeqtrainError: as the component raised it; any other error becomes a `PluginError`.
+    """
+    try:
+        yield
+    except SeqtrainError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{component} failed: {type(error).__name__}: {error}. Run with -v to see where it happened."
+        ) from error
