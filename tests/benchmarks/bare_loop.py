@@ -22,7 +22,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.data.plan import BatchLimits, plan_epoch
 from seqtrain.protocols import ModelParameters
 from seqtrain.registry.discovery import discover
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 
 WARM_UP = 10  # steps before the clocks start
 

@@ -22,7 +22,7 @@ from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.resolve import resolve
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.registry.discovery import discover
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.trainer import Trainer
 
 SIZES = {35: (12, 480), 200: (16, 1008)}  # millions of parameters: layers, width

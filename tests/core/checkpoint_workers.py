@@ -23,13 +23,13 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from seqtrain.checkpoint import checkpoint as checkpoint_module
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.checkpoint.placement import own_share
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.progress import Progress
+from seqtrain.run.compare import differing, leaves
 from seqtrain.workers.group import ProcessGroup, WorkerGroup
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.cli.main import main
+from seqtrain.run.compare import differing, leaves
 
 SCRIPT = Path(__file__).with_name("checkpoint_workers.py")
 KILLED = -9

@@ -26,8 +26,8 @@ from seqtrain.plugin import Component, option
 from seqtrain.protocols import Dataset, Imported, ModelSpec
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
-from seqtrain.run_folder import RunFolder
-from seqtrain.run_start import RunRequest, open_run
+from seqtrain.run.folder import RunFolder
+from seqtrain.run.open import RunRequest, open_run
 from seqtrain.task import Task
 from seqtrain.workers.group import WorkerGroup
 

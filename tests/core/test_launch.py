@@ -22,8 +22,8 @@ from seqtrain.plugin import Component, option
 from seqtrain.registry.filters import Switches
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
-from seqtrain.results import Results
-from seqtrain.run_start import RunRequest
+from seqtrain.run.open import RunRequest
+from seqtrain.run.results import Results
 from seqtrain.signals import raise_on_sigterm
 from seqtrain.worker_spec import WorkerSpec
 

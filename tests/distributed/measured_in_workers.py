@@ -19,7 +19,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.inference import load_run
 from seqtrain.registry.discovery import discover
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.joining import joined
 from seqtrain.workers.placement import Placement

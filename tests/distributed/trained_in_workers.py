@@ -23,7 +23,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.registry.discovery import discover
-from seqtrain.run_start import RunRequest
+from seqtrain.run.open import RunRequest
 from seqtrain.trainer import Trainer
 from seqtrain.workers.placement import Placement
 

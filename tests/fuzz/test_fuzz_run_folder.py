@@ -26,7 +26,7 @@ from seqtrain.errors import CheckpointError
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.reporting import Reporter
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.testing.runs import RunMaker
 from seqtrain.trainer import Trainer

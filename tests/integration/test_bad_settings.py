@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 
 AS_FINISHED = {"trackers__tensorboard": None, "trainer__validate": "{steps: 3}"}  # the settings of the run `copied`
 

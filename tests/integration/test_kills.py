@@ -16,8 +16,8 @@ import pytest
 
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.errors import CheckpointError
+from seqtrain.run.compare import differing, leaves
 
 ALL_TRIALS = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"  # as `nox -s faults` sets it; else a part of them
 STEPS, SAVE = 14, 3
@@ -52,7 +52,7 @@ SETTINGS = {  # 6 steps an epoch
 CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")
 SAVED_STEPS = [3, 6, 9, 12, 14]
 
-TRAINER, FOLDER = "seqtrain.trainer:Trainer", "seqtrain.run_folder:RunFolder"
+TRAINER, FOLDER = "seqtrain.trainer:Trainer", "seqtrain.run.folder:RunFolder"
 TASK, EVALUATOR = "seqtrain_translation.task:TranslationTask", "seqtrain.evaluation:Evaluator"
 STORE, STATE = "seqtrain.checkpoint.store:CheckpointStore", "seqtrain.checkpoint.checkpoint:write_tensors"
 SAVING, REPORTER = "seqtrain.checkpointing:Checkpointing", "seqtrain.reporting:Reporter"

@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.registry.component import Registered
 from seqtrain.registry.discovery import discover
+from seqtrain.run.compare import differing, leaves
 
 EPOCH, STEPS = 4, 10  # steps
 LOST = {  # see killed_runs.py; a process counts its own calls

@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.cli.main import main
+from seqtrain.run.compare import differing, leaves
 
 FORGETFUL = """
 from seqtrain.plugin import Component, hookimpl

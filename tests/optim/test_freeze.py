@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.checkpoint.compare import differing
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import ModelParameters
+from seqtrain.run.compare import differing
 from seqtrain.testing.runs import RunMaker, saved_state
 from seqtrain_optim.freeze import Freeze
 from seqtrain_optim.freeze_config import FreezeConfig

@@ -32,7 +32,7 @@ from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.registry.registry import Registered, Registry
 from seqtrain.reporting import Reporter
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
 from seqtrain.workers.group import WorkerGroup

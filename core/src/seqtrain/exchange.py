@@ -23,8 +23,8 @@ from seqtrain.inference import TrainedRun, load_weights
 from seqtrain.protocols import Exporter, Imported, Importer
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registered, Registry
-from seqtrain.run_folder import RunFolder
-from seqtrain.run_start import write_environment
+from seqtrain.run.folder import RunFolder
+from seqtrain.run.open import write_environment
 
 
 def export_run(run: TrainedRun, output: Path, selection: Selection, registry: Registry) -> None:

@@ -27,7 +27,7 @@ from seqtrain.evaluation import Evaluator
 from seqtrain.protocols import SuppliesWeights
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.registry.registry import Registry
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.workers.group import WorkerGroup
 

@@ -15,7 +15,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.inference import TrainedRun, load_run
 from seqtrain.registry.registry import Registry
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.weight_matching import DescribedModel
 from seqtrain.weight_plan import Plan, make_plan, some

@@ -23,9 +23,9 @@ from seqtrain.logs import start_logging
 from seqtrain.protocols import Launcher
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registry
-from seqtrain.results import Results
-from seqtrain.run_folder import RunFolder
-from seqtrain.run_start import RunRequest
+from seqtrain.run.folder import RunFolder
+from seqtrain.run.open import RunRequest
+from seqtrain.run.results import Results
 from seqtrain.signals import raise_on_sigterm
 from seqtrain.worker_check import refuse_differences
 from seqtrain.worker_spec import WorkerSpec

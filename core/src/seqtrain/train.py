@@ -11,9 +11,9 @@ from seqtrain.inference import load_run
 from seqtrain.initial_weights import initial_weights
 from seqtrain.limits import has_limit
 from seqtrain.registry.registry import Registry
-from seqtrain.results import Results, final_split
-from seqtrain.run_folder import RunFolder
-from seqtrain.run_start import RunRequest, open_run
+from seqtrain.run.folder import RunFolder
+from seqtrain.run.open import RunRequest, open_run
+from seqtrain.run.results import Results, final_split
 from seqtrain.signals import stop_on_request
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer

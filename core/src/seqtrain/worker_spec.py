@@ -15,7 +15,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.tree import Problems
 from seqtrain.errors import PluginError, UsageError
 from seqtrain.registry.registry import Registry
-from seqtrain.run_start import RunRequest
+from seqtrain.run.open import RunRequest
 
 
 @dataclass(frozen=True, kw_only=True)

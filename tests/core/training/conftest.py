@@ -30,7 +30,7 @@ from seqtrain.progress_bar import NoProgressBar
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registered, Registry
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.testing.samples import PADDING
 from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
 from seqtrain.testing.toy_config import ToyModelConfig, ToyTaskConfig

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.engine import Engine
+from seqtrain.run.compare import differing, leaves
 from seqtrain.testing.toy import ToyModel
 from seqtrain.testing.toy_config import ToyModelConfig
 

@@ -14,7 +14,7 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.manifest import plain_measures, verify
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError, UsageError
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor

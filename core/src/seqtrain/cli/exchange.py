@@ -35,7 +35,7 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
     from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
     from seqtrain.config.standalone import resolve_component
-    from seqtrain.run_folder import RunFolder
+    from seqtrain.run.folder import RunFolder
 
     refuse_occupied(output)  # at once, and not after torch
     folder = RunFolder(run)

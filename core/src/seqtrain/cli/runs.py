@@ -72,7 +72,7 @@ def evaluate(
 
 
 def _known_split(task: Task, split: str | None) -> str:
-    from seqtrain.results import final_split
+    from seqtrain.run.results import final_split
 
     split = split or final_split(task)
     known = ", ".join(task.splits())

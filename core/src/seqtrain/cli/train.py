@@ -72,7 +72,7 @@ def train(
     run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
 
     from seqtrain import launch  # torch comes in here, after everything that can be wrong with the arguments
-    from seqtrain.run_start import RunRequest
+    from seqtrain.run.open import RunRequest
 
     request = RunRequest(
         config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes, verbose=invocation.verbose

@@ -39,8 +39,8 @@ def in_workers(
         The exit code.
     """
     from seqtrain.config.resolve import resolve
-    from seqtrain.run_folder import RunFolder
-    from seqtrain.run_start import refuse_other_task
+    from seqtrain.run.folder import RunFolder
+    from seqtrain.run.open import refuse_other_task
 
     folder = RunFolder(run)
     folder.require_run()

@@ -11,7 +11,7 @@ import click
 from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
 
 if TYPE_CHECKING:
-    from seqtrain.resume_check import ResumeCheck
+    from seqtrain.run.verify_resume import ResumeCheck
 
 _SHOWN = 20  # names of what differs
 
@@ -34,7 +34,7 @@ def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     registry = installed_plugins()
     config = resolve_options(registry, **options).config
 
-    from seqtrain.resume_check import check_resume, environment
+    from seqtrain.run.verify_resume import check_resume, environment
     from seqtrain.signals import raise_on_sigterm
 
     with raise_on_sigterm(), TemporaryDirectory(prefix="seqtrain-") as folder:  # what is being trained ends with us

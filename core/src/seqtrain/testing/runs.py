@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from seqtrain.build import build_trainer
-from seqtrain.checkpoint.compare import leaves
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.inference import TrainedRun, load_run
 from seqtrain.initial_weights import initial_weights
 from seqtrain.progress_bar import NoProgressBar
 from seqtrain.registry.registry import Registry
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.compare import leaves
+from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.trainer import Trainer
 

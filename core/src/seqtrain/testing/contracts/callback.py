@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.protocols import Stateful
 from seqtrain.registry.component import Registered
 from seqtrain.registry.hooks import read_hooks
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing, leaves
 from seqtrain.testing.contracts.training import TrainedComponentContract
 from seqtrain.testing.runs import RunMaker, saved_state
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.inference import TrainedRun
 from seqtrain.protocols import Exporter
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing, leaves
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.contracts.content import content_of
 from seqtrain.testing.runs import RunMaker

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.build import build_engine, build_model, build_task
-from seqtrain.checkpoint.compare import differing
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
@@ -21,6 +20,7 @@ from seqtrain.errors import DataError
 from seqtrain.inference import load_weights
 from seqtrain.protocols import Imported, Importer
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing
 from seqtrain.task import Task
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.contracts.content import content_of

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.protocols import DescribesRows, IncrementalModel, ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing, leaves
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.training import BatchContract
 

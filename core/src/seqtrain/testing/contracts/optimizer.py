@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing, leaves
 from seqtrain.testing.contracts.training import TrainedComponentContract
 
 _STEPS = 60

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.option import Selection
 from seqtrain.inference import TrainedRun
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing, leaves
 from seqtrain.task import Task
 from seqtrain.testing.contracts.content import content_of
 from seqtrain.testing.contracts.dataset import DatasetContract, Prepare, new_folder

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from seqtrain.checkpoint.compare import differing
 from seqtrain.config.option import Selection
 from seqtrain.registry.hooks import read_hooks
 from seqtrain.registry.registry import Registry
+from seqtrain.run.compare import differing
 from seqtrain.testing.contracts.callback import words_of_map
 from seqtrain.testing.contracts.training import TrainedComponentContract
 from seqtrain.testing.runs import RunMaker, saved_state

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from seqtrain.batch import Batch
-from seqtrain.checkpoint.compare import differing
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.component import Registered
+from seqtrain.run.compare import differing
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE

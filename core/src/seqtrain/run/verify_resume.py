@@ -16,10 +16,10 @@ from typing import Any
 from seqtrain.cadence import Every
 from seqtrain.checkpoint.catalog import step_name
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.compare import differing, leaves
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import TrainingError
+from seqtrain.run.compare import differing, leaves
 
 _CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl
 _SECONDS = 0.01  # between two looks for a checkpoint

@@ -17,7 +17,7 @@ from seqtrain.errors import ConfigError, UsageError
 from seqtrain.logs import start_logging
 from seqtrain.progress_bar import NoProgressBar, ProgressBar
 from seqtrain.registry.registry import Registry
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)

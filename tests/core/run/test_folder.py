@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from seqtrain.errors import CheckpointError, UsageError
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from seqtrain.run_folder import RunFolder
+from seqtrain.run.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).lock():
     print("locked", flush=True)
     time.sleep(600)
