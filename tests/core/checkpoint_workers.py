@@ -28,8 +28,8 @@ from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
-from seqtrain.progress import Progress
 from seqtrain.run.compare import differing, leaves
+from seqtrain.training.progress import Progress
 from seqtrain.workers.group import ProcessGroup, WorkerGroup
 
 

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.manifest import NAME, FormatError
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError, UsageError
+from seqtrain.training.cadence import Every
 
 
 def state(value: float = 1.0) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from seqtrain.config.schema import TrainerConfig
-from seqtrain.disagreement import describe_disagreement
 from seqtrain.errors import TrainingError
-from seqtrain.step_guard import StepGuard
+from seqtrain.training.diagnostics import describe_disagreement
+from seqtrain.training.step_check import StepGuard
 
 STEPS, BAD_STEP = 9, 5
 RUNS = {"skip": ("ddp", "skip"), "rollback": ("fsdp", "rollback")}

@@ -38,7 +38,7 @@ from typing import Any
 from seqtrain import train as _heavy  # noqa: F401 - imported once, for all that are forked
 from seqtrain.checkpoint import checkpoint
 from seqtrain.cli.main import main
-from seqtrain.progress import Progress
+from seqtrain.training.progress import Progress
 
 # What Python tells an audit hook right before it happens; these change something on the disk.
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "os.link", "os.symlink")

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from seqtrain.errors import CheckpointError
-from seqtrain.progress import Progress
 from seqtrain.protocols import Stateful, SuppliesWeights
 from seqtrain.registry.hooks import RunHooks
+from seqtrain.training.progress import Progress
 from seqtrain_optim.ema import EMA
 from seqtrain_optim.ema_config import EMAConfig
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchPlateau
 
 from seqtrain.errors import ConfigError
-from seqtrain.progress import Progress
 from seqtrain.protocols import Stateful
 from seqtrain.registry.hooks import RunHooks
+from seqtrain.training.progress import Progress
 from seqtrain_optim.plateau import ReduceLROnPlateau
 from seqtrain_optim.schedule_config import ReduceLROnPlateauConfig
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqtrain.errors import ConfigError, PluginError
-from seqtrain.signals import raise_on_sigterm
+from seqtrain.training.signals import raise_on_sigterm
 from seqtrain_submitit import jobs
 from seqtrain_submitit.config import SubmititConfig
 from seqtrain_submitit.launcher import SubmititLauncher

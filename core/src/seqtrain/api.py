@@ -20,7 +20,6 @@ from seqtrain.errors import (
     UsageError,
 )
 from seqtrain.inference import TrainedRun
-from seqtrain.progress import Progress
 from seqtrain.protocols import (
     BackwardOptimizer,
     CountsUpdates,
@@ -52,6 +51,7 @@ from seqtrain.protocols import (
 )
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
+from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
 
 __all__ = [

@@ -18,7 +18,6 @@ from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.data.plan import BatchLimits
-from seqtrain.early_stopping import EarlyStopping
 from seqtrain.engine.activations import checkpoint_activations
 from seqtrain.engine.compiling import compile_model
 from seqtrain.engine.engine import Engine
@@ -26,7 +25,6 @@ from seqtrain.engine.loss_scale import LossScale
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
-from seqtrain.fitting import check_model, warn_of_falling_rate
 from seqtrain.progress_bar import ProgressBar
 from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
 from seqtrain.registry.hooks import RunHooks
@@ -35,6 +33,8 @@ from seqtrain.reporting import Reporter
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
+from seqtrain.training.sanity_check import check_model, warn_of_falling_rate
+from seqtrain.training.stopping import EarlyStopping
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.watchdog import RunWatch, Watchdog
 

@@ -18,7 +18,7 @@ from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import Place, whole
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
-from seqtrain.progress import Progress
+from seqtrain.training.progress import Progress
 
 if TYPE_CHECKING:
     from seqtrain.checkpoint.store import CheckpointStore

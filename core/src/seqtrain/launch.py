@@ -26,7 +26,7 @@ from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import RunRequest
 from seqtrain.run.results import Results
-from seqtrain.signals import raise_on_sigterm
+from seqtrain.training.signals import raise_on_sigterm
 from seqtrain.worker_check import refuse_differences
 from seqtrain.worker_spec import WorkerSpec
 from seqtrain.workers.joining import joined

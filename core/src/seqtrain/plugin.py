@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from seqtrain.cadence import Every
 from seqtrain.config.option import Option, Selection, option
 from seqtrain.errors import ConfigError, DataError, UsageError
+from seqtrain.training.cadence import Every
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,14 +14,14 @@ from typing import Any
 from torch import Tensor
 
 from seqtrain.batch import Batch
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.durable import beside
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics import Sums
-from seqtrain.progress import Progress
 from seqtrain.progress_bar import ProgressBar
 from seqtrain.protocols import LoggingOutput
 from seqtrain.registry.hooks import RunHooks
+from seqtrain.training.cadence import Every
+from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)

@@ -9,14 +9,14 @@ from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
 from seqtrain.inference import load_run
 from seqtrain.initial_weights import initial_weights
-from seqtrain.limits import has_limit
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import RunRequest, open_run
 from seqtrain.run.results import Results, final_split
-from seqtrain.signals import stop_on_request
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
+from seqtrain.training.signals import stop_on_request
+from seqtrain.training.stopping import has_limit
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)

@@ -18,14 +18,14 @@ from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import BadStepError, ConfigError
 from seqtrain.evaluation import Evaluator, deciding
-from seqtrain.limits import reached_limit
-from seqtrain.out_of_memory import explaining_out_of_memory
-from seqtrain.progress import Progress
 from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.reporting import Reporter
-from seqtrain.step_guard import StepGuard
 from seqtrain.task import Task
+from seqtrain.training.diagnostics import explaining_out_of_memory
+from seqtrain.training.progress import Progress
+from seqtrain.training.step_check import StepGuard
+from seqtrain.training.stopping import reached_limit
 
 logger = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from seqtrain.cadence import Every
 from seqtrain.config.dump import to_annotated_yaml, to_yaml
 from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_tree
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.config.schema import LoggingConfig, RunConfig
 from seqtrain.registry.registry import Registry
+from seqtrain.training.cadence import Every
 
 Resolve = Callable[..., Resolved]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.cadence import Every
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.plugin import Component
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
+from seqtrain.training.cadence import Every
 
 Resolve = Callable[..., Resolved]
 

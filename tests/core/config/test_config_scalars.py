@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtrain.cadence import Every
 from seqtrain.config.convert import read_any, read_bool, read_float, read_int
 from seqtrain.config.resolve import Resolved
+from seqtrain.training.cadence import Every
 
 Resolve = Callable[..., Resolved]
 

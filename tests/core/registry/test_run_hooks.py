@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
 from seqtrain.errors import DataError, PluginError
 from seqtrain.plugin import hookimpl
+from seqtrain.training.cadence import Every
 
 HOOKS = ("run_start", "epoch_start", "step_end", "validation_end", "checkpoint_saved", "epoch_end", "run_end")
 

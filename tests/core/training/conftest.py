@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from seqtrain.build import build_trainer
-from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import (
     CheckpointConfig,
@@ -35,6 +34,7 @@ from seqtrain.testing.samples import PADDING
 from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
 from seqtrain.testing.toy_config import ToyModelConfig, ToyTaskConfig
 from seqtrain.trainer import Trainer
+from seqtrain.training.cadence import Every
 
 
 @dataclass(frozen=True)

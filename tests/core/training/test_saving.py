@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.durable import NotWrittenError
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError
 from seqtrain.plugin import hookimpl
+from seqtrain.training.cadence import Every
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from seqtrain.batch import Step
-from seqtrain.cadence import Every
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, ConfigError, DataError, NonFiniteError, SeqtrainError
 from seqtrain.plugin import hookimpl
 from seqtrain.trainer import Trainer
+from seqtrain.training.cadence import Every
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.training.cadence import Every
 
 
 def ranking(checkpoints: Sequence[Checkpoint], metric: str, *, higher_is_better: bool) -> list[Checkpoint]:

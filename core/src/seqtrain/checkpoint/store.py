@@ -25,7 +25,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.agreement import ALONE, Workers, by_main, together
 from seqtrain.checkpoint.catalog import (
     BEST,
@@ -53,6 +52,7 @@ from seqtrain.checkpoint.manifest import FileFacts, FormatError, write_manifest
 from seqtrain.checkpoint.retention import keepers, ranking
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
+from seqtrain.training.cadence import Every
 
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 _NEVER = Every()

@@ -35,7 +35,7 @@ def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     config = resolve_options(registry, **options).config
 
     from seqtrain.run.verify_resume import check_resume, environment
-    from seqtrain.signals import raise_on_sigterm
+    from seqtrain.training.signals import raise_on_sigterm
 
     with raise_on_sigterm(), TemporaryDirectory(prefix="seqtrain-") as folder:  # what is being trained ends with us
         check = check_resume(config, Path(folder), steps=steps, environ=environment(registry.switches.to_environment()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqtrain.cadence import Every
 from seqtrain.config.option import Selection, option
+from seqtrain.training.cadence import Every
 
 
 def _every(help: str, **cadence: int) -> Every:  # noqa: A002

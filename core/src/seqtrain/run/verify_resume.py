@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqtrain.cadence import Every
 from seqtrain.checkpoint.catalog import step_name
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import TrainingError
 from seqtrain.run.compare import differing, leaves
+from seqtrain.training.cadence import Every
 
 _CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl
 _SECONDS = 0.01  # between two looks for a checkpoint

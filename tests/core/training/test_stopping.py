@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqtrain.early_stopping import EarlyStopping
+from seqtrain.training.stopping import EarlyStopping
 
 
 class StoppableTrainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.engine.engine import Engine
+from seqtrain.errors import OutOfMemoryError
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,60 @@ def _floats(output: object) -> Iterator[Tensor]:
             yield from _floats(part)
     elif isinstance(output, dict):
         yield from _floats(tuple(output.values()))
+
+
+_EQUAL = 1e-6  # relative difference that adding up in another order may make
+
+
+def describe_disagreement(model: nn.Module, engine: Engine) -> str:
+    """
+    Compare the gradients of all workers, of which the norms differ.
+
+    All workers must call this together.
+    """
+    gradients = {name: engine.own_part(each.grad) for name, each in model.named_parameters() if each.grad is not None}
+    norms = [float(torch.linalg.vector_norm(each)) for each in gradients.values()]
+    for name, of_workers in zip(gradients, zip(*engine.group.gather_numbers(norms), strict=True), strict=True):
+        usual = statistics.median_low(of_workers)
+        rank = max(range(len(of_workers)), key=lambda rank: abs(of_workers[rank] - usual))
+        if abs(of_workers[rank] - usual) > _EQUAL * abs(usual):
+            return _told(f"the first that differs is {name}, on worker {rank}: norms {list(of_workers)} by worker")
+    return _told("no single parameter's differs")
+
+
+def _told(what: str) -> str:
+    return (
+        f"After adding up, the workers have different gradients; {what}. Nothing was updated. "
+        "Something changes the gradient of one worker alone: a callback or an optimizer that treats workers unequally, "
+        "another version of a library on one host, or faulty hardware. The same command goes on from the newest "
+        "checkpoint."
+    )
+
+
+_OF_THE_CPU = "can't allocate memory"  # torch's allocator on the CPU raises a plain RuntimeError
+
+
+@contextmanager
+def explaining_out_of_memory(samples: Sequence[Batch]) -> Iterator[None]:
+    """
+    Turn the error of a full memory into one that names the batches.
+
+    Raises:
+        OutOfMemoryError: the memory did not suffice. No update is half-made: this comes before any.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _OF_THE_CPU in str(error)
+        if not is_memory:
+            raise
+        shapes = "; ".join(
+            ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in sample.net_input.items())
+            for sample in samples
+        )
+        raise OutOfMemoryError(
+            f"The memory does not suffice for a step of {len(samples)} micro-batch(es) of the shape(s) {shapes}: "
+            f"{str(error) or type(error).__name__}. Nothing was updated. Lower data.max_tokens or data.max_sentences, "
+            "and raise trainer.micro_batches_per_step by as much, so that the step stays as large; "
+            "or choose a smaller model. The same command then goes on from the newest checkpoint."
+        ) from error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seqtrain.cadence import Every
-from seqtrain.progress import Progress
+from seqtrain.training.cadence import Every
+from seqtrain.training.progress import Progress
 
 
 @pytest.mark.parametrize(("step", "due"), [(1, False), (3, True), (4, False), (6, True)])

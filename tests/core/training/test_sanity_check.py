@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.errors import ConfigError
-from seqtrain.fitting import warn_of_falling_rate
 from seqtrain.protocols import WantsConstantRate
 from seqtrain.testing.toy import ToyModel
 from seqtrain.testing.toy_config import ToyModelConfig
+from seqtrain.training.sanity_check import warn_of_falling_rate
 
 
 def test_a_model_that_takes_other_inputs_is_refused(toy) -> None:

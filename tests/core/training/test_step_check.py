@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from seqtrain.batch import Batch
-from seqtrain.cadence import Every
 from seqtrain.config.schema import DistributedConfig, TrainerConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.errors import LossSpikeError, NonFiniteError, OutOfMemoryError
-from seqtrain.step_guard import StepGuard
+from seqtrain.training.cadence import Every
+from seqtrain.training.step_check import StepGuard
 
 
 @pytest.fixture

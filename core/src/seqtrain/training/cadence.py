@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqtrain.config.option import option
 
 if TYPE_CHECKING:
-    from seqtrain.progress import Progress
+    from seqtrain.training.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

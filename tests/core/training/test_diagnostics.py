@@ -8,7 +8,7 @@ from torch import nn
 from seqtrain.batch import Batch
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.engine import Engine
-from seqtrain.nonfinite import find_origin, gradient_origin
+from seqtrain.training.diagnostics import find_origin, gradient_origin
 
 
 def batch(*ids: int) -> Batch:

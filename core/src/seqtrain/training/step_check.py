@@ -12,9 +12,8 @@ from torch import Tensor
 
 from seqtrain.batch import Batch
 from seqtrain.config.schema import TrainerConfig
-from seqtrain.disagreement import describe_disagreement
 from seqtrain.errors import BadStepError, LossSpikeError, NonFiniteError, TrainingError
-from seqtrain.nonfinite import find_origin, gradient_origin
+from seqtrain.training.diagnostics import describe_disagreement, find_origin, gradient_origin
 
 if TYPE_CHECKING:
     from seqtrain.trainer import Trainer
