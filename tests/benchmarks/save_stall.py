@@ -20,7 +20,7 @@ from typing import Any
 from seqtrain.build import build_trainer
 from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.resolve import resolve
-from seqtrain.progress_bar import NoProgressBar
+from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
 from seqtrain.trainer import Trainer

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
-from seqtrain.metrics import Sums
+from seqtrain.metrics.sums import Sums
 from seqtrain.protocols import ModelSpec
 from seqtrain_criteria.config import SentencePredictionConfig, SentenceRankingConfig
 from seqtrain_criteria.sentence_prediction import SentencePrediction, SentenceRanking

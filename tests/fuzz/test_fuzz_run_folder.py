@@ -23,9 +23,9 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import CheckpointError
-from seqtrain.progress_bar import NoProgressBar
+from seqtrain.metrics.console import NoProgressBar
+from seqtrain.metrics.logger import Reporter
 from seqtrain.registry.hooks import RunHooks
-from seqtrain.reporting import Reporter
 from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.testing.runs import RunMaker

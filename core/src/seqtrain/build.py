@@ -25,11 +25,11 @@ from seqtrain.engine.loss_scale import LossScale
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
-from seqtrain.progress_bar import ProgressBar
+from seqtrain.metrics.console import ProgressBar
+from seqtrain.metrics.logger import Reporter
 from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.registry.registry import Registered, Registry
-from seqtrain.reporting import Reporter
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer

@@ -10,7 +10,7 @@ from torch import nn
 from seqtrain.data.epoch_iterator import iter_batches
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.engine import Engine
-from seqtrain.metrics import Sums
+from seqtrain.metrics.sums import Sums
 from seqtrain.protocols import Criterion
 from seqtrain.task import Task
 

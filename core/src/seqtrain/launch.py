@@ -19,7 +19,7 @@ from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
-from seqtrain.logs import start_logging
+from seqtrain.metrics.console import start_logging
 from seqtrain.protocols import Launcher
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registry

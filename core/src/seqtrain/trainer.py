@@ -18,9 +18,9 @@ from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import BadStepError, ConfigError
 from seqtrain.evaluation import Evaluator, deciding
+from seqtrain.metrics.logger import Reporter
 from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.registry.hooks import RunHooks
-from seqtrain.reporting import Reporter
 from seqtrain.task import Task
 from seqtrain.training.diagnostics import explaining_out_of_memory
 from seqtrain.training.progress import Progress

@@ -24,8 +24,8 @@ from seqtrain.config.schema import (
     TrainerConfig,
 )
 from seqtrain.errors import PluginError
+from seqtrain.metrics.console import NoProgressBar
 from seqtrain.plugin import Component
-from seqtrain.progress_bar import NoProgressBar
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registered, Registry

@@ -46,7 +46,7 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
 
     from seqtrain.exchange import export_run
     from seqtrain.inference import load_run
-    from seqtrain.logs import start_logging
+    from seqtrain.metrics.console import start_logging
 
     start_logging("warning", "plain")
     export_run(load_run(folder, registry, config, checkpoints=checkpoints), output, exporter, registry)
@@ -76,7 +76,7 @@ def import_(source: Path, settings: Sequence[str], name: str, run_dir: Path) -> 
     importer = resolve_component(registry, "importer", name, overrides=settings)
 
     from seqtrain.exchange import import_run
-    from seqtrain.logs import start_logging
+    from seqtrain.metrics.console import start_logging
 
     start_logging("warning", "plain")
     import_run(source, run_dir, importer, registry, command=sys.argv)

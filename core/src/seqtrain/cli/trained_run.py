@@ -55,7 +55,7 @@ def in_workers(
 
     # torch is imported from here on, once the arguments are known to make sense
     from seqtrain.inference import load_run
-    from seqtrain.logs import start_logging
+    from seqtrain.metrics.console import start_logging
     from seqtrain.workers.joining import joined
 
     with joined(placement, config.distributed) as group:

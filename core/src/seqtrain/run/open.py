@@ -14,8 +14,7 @@ from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, UsageError
-from seqtrain.logs import start_logging
-from seqtrain.progress_bar import NoProgressBar, ProgressBar
+from seqtrain.metrics.console import NoProgressBar, ProgressBar, start_logging
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup

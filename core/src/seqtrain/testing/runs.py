@@ -14,7 +14,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.inference import TrainedRun, load_run
 from seqtrain.initial_weights import initial_weights
-from seqtrain.progress_bar import NoProgressBar
+from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import leaves
 from seqtrain.run.folder import RunFolder

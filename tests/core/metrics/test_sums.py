@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from seqtrain.metrics import Sums
+from seqtrain.metrics.sums import Sums
 
 
 def test_means_divide_once_by_the_whole_sample_size() -> None:

@@ -16,8 +16,8 @@ from torch import Tensor
 from seqtrain.batch import Batch
 from seqtrain.checkpoint.durable import beside
 from seqtrain.data.plan import EpochPlan
-from seqtrain.metrics import Sums
-from seqtrain.progress_bar import ProgressBar
+from seqtrain.metrics.console import ProgressBar
+from seqtrain.metrics.sums import Sums
 from seqtrain.protocols import LoggingOutput
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.training.cadence import Every

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seqtrain.logs import start_logging
-from seqtrain.progress_bar import NoProgressBar, TerminalProgressBar, wants_bar
+from seqtrain.metrics.console import NoProgressBar, TerminalProgressBar, start_logging, wants_bar
 
 
 @pytest.fixture(autouse=True)
