@@ -75,7 +75,7 @@ def processes(root: int, workers: int) -> list[tuple[str, int]]:
     if workers == 1:
         return [("worker", root)]
     children = (Path(f"/proc/{root}/task/{root}/children")).read_text().split()
-    found = [int(each) for each in children if b"seqtrain.worker" in Path(f"/proc/{each}/cmdline").read_bytes()]
+    found = [int(each) for each in children if b"seqtrain.workers.main" in Path(f"/proc/{each}/cmdline").read_bytes()]
     return [(f"worker {number}", pid) for number, pid in enumerate(sorted(found))] + [("launcher", root)]
 
 

@@ -25,7 +25,7 @@ from seqtrain.registry.registry import Registry
 from seqtrain.run.open import RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
-from seqtrain.worker_spec import WorkerSpec
+from seqtrain.workers.spec import WorkerSpec
 
 COMMAND = ("seqtrain", "train", "trainer.seed=3")
 

@@ -21,8 +21,8 @@ from seqtrain.inference import load_run
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup
-from seqtrain.workers.joining import joined
-from seqtrain.workers.placement import Placement
+from seqtrain.workers.process_group import joined
+from seqtrain.workers.world import Placement
 
 SMALL = {  # so that there are several batches, and several buffers
     "translation": ["task.generation.max_tokens=12"],

@@ -25,7 +25,7 @@ from seqtrain.engine.optimizer import Optimizer
 from seqtrain.registry.discovery import discover
 from seqtrain.run.open import RunRequest
 from seqtrain.trainer import Trainer
-from seqtrain.workers.placement import Placement
+from seqtrain.workers.world import Placement
 
 
 def spoil(step: int, index: int) -> None:

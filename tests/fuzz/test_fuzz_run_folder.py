@@ -30,8 +30,8 @@ from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.testing.runs import RunMaker
 from seqtrain.trainer import Trainer
-from seqtrain.worker_spec import WorkerSpec
 from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.spec import WorkerSpec
 
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(

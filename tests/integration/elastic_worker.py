@@ -15,9 +15,9 @@ from seqtrain.cli.errors import report
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import DataError
 from seqtrain.launch import joined
-from seqtrain.workers.placement import Placement
 from seqtrain.workers.report import ATTEMPT, WorkerReport
 from seqtrain.workers.watchdog import Watchdog
+from seqtrain.workers.world import Placement
 
 
 def main(folder: Path, what: list[str]) -> int:

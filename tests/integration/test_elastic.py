@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from seqtrain.errors import TrainingError, UsageError
-from seqtrain.workers.elastic import run_workers
+from seqtrain.workers.local.agent import run_workers
 
 SCRIPT = Path(__file__).with_name("elastic_worker.py")
 PARENT = """
 import sys
-from seqtrain.workers.elastic import run_workers
+from seqtrain.workers.local.agent import run_workers
 restarts, *command = sys.argv[1:]
 sys.exit(run_workers([sys.executable, *command], workers=2, max_restarts=int(restarts), stop_seconds=20))
 """
@@ -125,7 +125,7 @@ def test_several_hosts_need_a_place_to_meet(place) -> None:
 
 def test_a_place_that_nobody_keeps_is_told(monkeypatch, capfd) -> None:
     """After a stated time."""
-    monkeypatch.setattr("seqtrain.workers.meeting._SECONDS", 1)
+    monkeypatch.setattr("seqtrain.workers.local.rendezvous._SECONDS", 1)
     monkeypatch.setenv("TORCH_CPP_LOG_LEVEL", "ERROR")
 
     with pytest.raises(TrainingError, match=r"did not meet at 192\.0\.2\.1:29400 within 1 s"):

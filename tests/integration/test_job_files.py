@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from seqtrain.errors import UsageError
-from seqtrain.workers.placement import Placement
+from seqtrain.workers.world import Placement
 
 EXAMPLES = Path(__file__).parents[2] / "core" / "docs" / "examples"
 RECORDED = json.loads(Path(__file__).with_name("recorded_environments.json").read_text())

@@ -188,7 +188,7 @@ def test_a_launcher_is_told_the_command_and_how_many(workshop, tmp_path):
 
     assert (outcome.code, outcome.out, outcome.err) == (7, "", "")
     (_, dash_m, module, spec), workers, nodes = json.loads(log.read_text())
-    assert (dash_m, module, workers, nodes) == ("-m", "seqtrain.worker", 1, 1)
+    assert (dash_m, module, workers, nodes) == ("-m", "seqtrain.workers.main", 1, 1)
     spec = json.loads(spec)
     assert spec["run_dir"] == str(workshop.run)
     assert spec["fresh"]

@@ -27,12 +27,12 @@ from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
-from seqtrain.worker_check import refuse_differences
-from seqtrain.worker_spec import WorkerSpec
-from seqtrain.workers.joining import joined
-from seqtrain.workers.placement import Placement
+from seqtrain.workers.check import refuse_differences
+from seqtrain.workers.local.failure import exit_status
+from seqtrain.workers.process_group import joined
 from seqtrain.workers.report import ATTEMPT
-from seqtrain.workers.verdict import exit_status
+from seqtrain.workers.spec import WorkerSpec
+from seqtrain.workers.world import Placement
 
 
 def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
@@ -94,7 +94,7 @@ def launch(selection: Selection, request: RunRequest, registry: Registry) -> int
 
 def start_workers(request: RunRequest, registry: Registry) -> int:
     """Have torch's elastic agent run this host's workers, and return the exit code."""
-    from seqtrain.workers.elastic import run_workers  # noqa: PLC0415 - takes a second, which one process does without
+    from seqtrain.workers.local.agent import run_workers  # noqa: PLC0415 - takes a second, which one process does without
 
     distributed = request.config.distributed
     hosts = "this host" if distributed.nodes == 1 else f"each of {distributed.nodes} hosts"

@@ -10,8 +10,8 @@ import traceback
 import click
 
 from seqtrain.errors import SeqtrainError, UsageError
-from seqtrain.workers.placement import Placement
 from seqtrain.workers.report import WorkerReport, has_lost_another
+from seqtrain.workers.world import Placement
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtrain.cli.invocation import present_invocation
-from seqtrain.workers.placement import Placement
 from seqtrain.workers.report import WorkerReport
+from seqtrain.workers.world import Placement
 
 if TYPE_CHECKING:
     from seqtrain.config.schema import DistributedConfig
@@ -56,7 +56,7 @@ def in_workers(
     # torch is imported from here on, once the arguments are known to make sense
     from seqtrain.inference import load_run
     from seqtrain.metrics.console import start_logging
-    from seqtrain.workers.joining import joined
+    from seqtrain.workers.process_group import joined
 
     with joined(placement, config.distributed) as group:
         start_logging("warning", "plain", worker=group.rank)
@@ -68,7 +68,7 @@ def in_workers(
 
 def _start_workers(workers: int, distributed: DistributedConfig) -> int:
     """Run the same command line in several workers."""
-    from seqtrain.workers.elastic import run_workers
+    from seqtrain.workers.local.agent import run_workers
 
     command = [sys.executable, "-m", "seqtrain", *present_invocation().arguments]
     return run_workers(command, workers=workers, threads=distributed.threads)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seqtrain.workers.cores import available_cores
+from seqtrain.workers.process_group import available_cores
 from seqtrain.workers.report import AGENT
 
 STOP_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 143}

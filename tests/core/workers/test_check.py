@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from seqtrain import worker_check
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.plugin import Component, option
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
+from seqtrain.workers import check as worker_check
 from seqtrain.workers.group import WorkerGroup
 
 

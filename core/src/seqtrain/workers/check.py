@@ -15,8 +15,8 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.plugin import PROJECT
 from seqtrain.registry.registry import Registry
-from seqtrain.worker_spec import plugin_set
 from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.spec import plugin_set
 
 _OF_THE_HOST = ("data.cache_dir", "logging", "trackers")  # or of the main worker alone
 _SHARED_PLACE = ("distributed.engine",)  # all else there may be as the host has it

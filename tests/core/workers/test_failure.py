@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
+from seqtrain.workers.local.failure import Ended, exit_status, judge
 from seqtrain.workers.report import WorkerReport
-from seqtrain.workers.verdict import Ended, exit_status, judge
 
 
 def ended(code: int, kind: str | None = None, time: float = 0.0, exit_code: int = 1, message: str = "no") -> Ended:

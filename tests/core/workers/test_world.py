@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtrain.errors import UsageError
-from seqtrain.workers.placement import PORTS, Placement, first_host
 from seqtrain.workers.report import AGENT, MEETING
+from seqtrain.workers.world import PORTS, Placement, first_host
 
 TORCHRUN = {
     "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "n1",

@@ -77,7 +77,7 @@ class WorkerSpec:
 
     def command_line(self) -> list[str]:
         """Return the command that starts a worker."""
-        return [sys.executable, "-m", "seqtrain.worker", json.dumps(asdict(self))]
+        return [sys.executable, "-m", "seqtrain.workers.main", json.dumps(asdict(self))]
 
     def request(self, registry: Registry) -> RunRequest:
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -17,10 +17,10 @@ from torch.distributed.rendezvous import rendezvous
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import TrainingError
 from seqtrain.workers.addresses import interface_of, own_address
-from seqtrain.workers.cores import available_cores, share_of_cores
 from seqtrain.workers.group import ProcessGroup, WorkerGroup
-from seqtrain.workers.placement import Placement
+from seqtrain.workers.process_group import available_cores, share_of_cores
 from seqtrain.workers.report import WorkerReport, follow_agent
+from seqtrain.workers.world import Placement
 
 _MARGIN = 60  # seconds that a call to the others may take longer than the watchdog, which has more to say
 
@@ -123,3 +123,22 @@ def _stdout_of_main(rank: int) -> Iterator[None]:
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def available_cores() -> list[int]:
+    """Return the cores that this process may run on, by number."""
+    if sys.platform == "linux":
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def share_of_cores(mine: Sequence[int], on_host: Sequence[Sequence[int]]) -> int:
+    """
+    Return how many cores are left for one worker, at least 1.
+
+    Args:
+        mine: the cores it may run on.
+        on_host: those of each worker of its host, itself included; whether the cores are divided among them already,
+            as SLURM may do, or all may run on all.
+    """
+    return max(1, int(sum(1 / sum(core in each for each in on_host) for core in mine) + 1e-9))

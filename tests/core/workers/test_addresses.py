@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from seqtrain.workers.addresses import host_and_port, interface_of, own_address
-from seqtrain.workers.cores import available_cores, share_of_cores
+from seqtrain.workers.process_group import available_cores, share_of_cores
 
 
 @pytest.mark.parametrize(

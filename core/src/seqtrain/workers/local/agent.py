@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,11 +29,11 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 
 from seqtrain.errors import TrainingError
-from seqtrain.workers.meeting import close, meet, why_not_met
+from seqtrain.workers.local.agent import Silence
+from seqtrain.workers.local.environment import STOP_CODES, quiet_torch, signals_restored, workers_environment
+from seqtrain.workers.local.failure import Ended, Verdict, judge
+from seqtrain.workers.local.rendezvous import close, meet, why_not_met
 from seqtrain.workers.report import ATTEMPT, MEETING, WorkerReport
-from seqtrain.workers.silence import Silence
-from seqtrain.workers.surroundings import STOP_CODES, quiet_torch, signals_restored, workers_environment
-from seqtrain.workers.verdict import Ended, Verdict, judge
 
 _ANSWER_SECONDS = 30  # for the agents of other hosts to say anything
 _GRACE = 5.0  # between the first worker that lost another, and the last word of that one
@@ -251,3 +251,37 @@ class Agent(LocalElasticAgent):
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+class Silence:
+    """
+    Has a thread act once nothing was heard for some time.
+
+    Time in which this process itself was stopped, as by Ctrl-Z, does not count.
+
+    Args:
+        seconds: that is how long.
+        act: called once, by the thread.
+    """
+
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self._seconds, self._act = seconds, act
+        self._heard: int | None = None  # how often so far; None if nothing is expected
+        threading.Thread(target=self._listen, name="silence", daemon=True).start()
+
+    def heard(self) -> None:
+        """Say that something was heard, and that more is to come."""
+        self._heard = (self._heard or 0) + 1
+
+    def expect_none(self) -> None:
+        """Say that nothing is to come, until `heard` is called again."""
+        self._heard = None
+
+    def _listen(self) -> None:
+        nap, silent, before = min(1.0, self._seconds / 4), 0.0, self._heard
+        while silent < self._seconds:
+            time.sleep(nap)
+            now = self._heard
+            silent = 0.0 if now is None or now != before else silent + nap
+            before = now
+        self._act()

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from seqtrain.workers.silence import Silence
+from seqtrain.workers.local.agent import Silence
 
 
 def test_it_acts_once_nothing_was_heard() -> None:
@@ -35,7 +35,7 @@ def test_it_rests_when_nothing_is_expected() -> None:
 def test_a_process_that_was_stopped_was_not_silent() -> None:
     """Ctrl-Z, and much later `fg`, ends nothing."""
     code = (
-        "import time; from seqtrain.workers.silence import Silence\n"
+        "import time; from seqtrain.workers.local.agent import Silence\n"
         "silence = Silence(1.5, lambda: print('acted', flush=True)); print('ready', flush=True)\n"
         "until = time.monotonic() + 4\n"
         "while time.monotonic() < until: silence.heard(); time.sleep(0.05)\n"

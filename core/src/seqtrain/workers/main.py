@@ -1,5 +1,5 @@
 """
-One worker of a run, as a launcher or the elastic agent starts it: `python -m seqtrain.worker SPEC`.
+One worker of a run, as a launcher or the elastic agent starts it: `python -m seqtrain.workers.main SPEC`.
 
 It says and returns what `seqtrain train` would: results on stdout, the log and errors on stderr, the exit code.
 """
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.registry.discovery import discover
-from seqtrain.worker_spec import WorkerSpec
 from seqtrain.workers.report import WorkerReport, is_supervised
+from seqtrain.workers.spec import WorkerSpec
 
 
 def main(arguments: Sequence[str]) -> int:
