@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.build import build_trainer
-from seqtrain.checkpointing import Checkpointing
+from seqtrain.checkpoint.checkpointer import Checkpointing
 from seqtrain.config.resolve import resolve
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.discovery import discover

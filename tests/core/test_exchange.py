@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from seqtrain.checkpoint.atomic_io import finished_as, refuse_occupied
 from seqtrain.checkpoint.catalog import CheckpointCatalog
-from seqtrain.checkpoint.durable import finished_as, refuse_occupied
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve

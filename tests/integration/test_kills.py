@@ -55,7 +55,7 @@ SAVED_STEPS = [3, 6, 9, 12, 14]
 TRAINER, FOLDER = "seqtrain.trainer:Trainer", "seqtrain.run.folder:RunFolder"
 TASK, EVALUATOR = "seqtrain_translation.task:TranslationTask", "seqtrain.evaluation:Evaluator"
 STORE, STATE = "seqtrain.checkpoint.store:CheckpointStore", "seqtrain.checkpoint.checkpoint:write_tensors"
-SAVING, REPORTER = "seqtrain.checkpointing:Checkpointing", "seqtrain.metrics.logger:Reporter"
+SAVING, REPORTER = "seqtrain.checkpoint.checkpointer:Checkpointing", "seqtrain.metrics.logger:Reporter"
 EPOCH = "seqtrain.training.progress:Progress.start_next_epoch"
 
 # Where SIGKILL comes, see killed_runs.py; a number is that of a step where a function is called once for each.

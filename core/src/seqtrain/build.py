@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn
 
+from seqtrain.checkpoint.checkpointer import Checkpointing
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART, TaskFiles
-from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator

@@ -9,7 +9,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from seqtrain.build import build_component, build_engine, build_model, build_task, cache_folder
-from seqtrain.checkpoint.durable import finished_as
+from seqtrain.checkpoint.atomic_io import finished_as
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import TaskFiles
 from seqtrain.config.dump import escaped, to_yaml

@@ -19,7 +19,7 @@ from seqtrain.build import (
 )
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.checkpoint.task_files import check_task_files
 from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine

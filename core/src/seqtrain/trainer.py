@@ -11,7 +11,7 @@ from torch import nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Step
-from seqtrain.checkpointing import Checkpointing
+from seqtrain.checkpoint.checkpointer import Checkpointing
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine

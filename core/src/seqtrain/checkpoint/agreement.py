@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from seqtrain.checkpoint.durable import NotWrittenError
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.errors import CheckpointError
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.errors import CheckpointError
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from seqtrain.checkpoint.agreement import ALONE, Workers
-from seqtrain.checkpoint.durable import flush
+from seqtrain.checkpoint.atomic_io import flush
 from seqtrain.checkpoint.manifest import FileFacts, Manifest, file_facts, read_manifest, verify
-from seqtrain.checkpoint.pieces import INDEX, StoredTensors, index_entry, piece_file
+from seqtrain.checkpoint.shards import INDEX, StoredTensors, index_entry, piece_file
 from seqtrain.checkpoint.tensors import Packer, Place, read_state, whole, write_tensors
 from seqtrain.errors import CheckpointError
 

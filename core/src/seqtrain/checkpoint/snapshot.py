@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqtrain.checkpoint.pieces import Piece
+from seqtrain.checkpoint.shards import Piece
 from seqtrain.checkpoint.tensors import place_in_memory
 
 

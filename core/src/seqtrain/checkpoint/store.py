@@ -26,19 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.checkpoint.agreement import ALONE, Workers, by_main, together
-from seqtrain.checkpoint.catalog import (
-    BEST,
-    DAMAGED,
-    IMPORTED,
-    LAST,
-    PLAIN_NAME,
-    RANKING,
-    STEP,
-    CheckpointCatalog,
-    step_name,
-)
-from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
-from seqtrain.checkpoint.durable import (
+from seqtrain.checkpoint.atomic_io import (
     NotWrittenError,
     beside,
     describe,
@@ -48,8 +36,21 @@ from seqtrain.checkpoint.durable import (
     remove,
     replace_text,
 )
+from seqtrain.checkpoint.catalog import (
+    BEST,
+    DAMAGED,
+    IMPORTED,
+    LAST,
+    PLAIN_NAME,
+    RANKING,
+    STEP,
+    CheckpointCatalog,
+    keepers,
+    ranking,
+    step_name,
+)
+from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
 from seqtrain.checkpoint.manifest import FileFacts, FormatError, write_manifest
-from seqtrain.checkpoint.retention import keepers, ranking
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
 from seqtrain.training.cadence import Every

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from safetensors import SafetensorError
 
-from seqtrain.checkpoint.pieces import Piece, StoredTensor, StoredTensors
+from seqtrain.checkpoint.shards import Piece, StoredTensor, StoredTensors
 from seqtrain.errors import CheckpointError
 
 if TYPE_CHECKING:

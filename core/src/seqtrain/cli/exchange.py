@@ -31,7 +31,7 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
 
     FIELD=VALUE sets a field of the exporter; `seqtrain plugins show exporter/NAME` lists them.
     """
-    from seqtrain.checkpoint.durable import refuse_occupied
+    from seqtrain.checkpoint.atomic_io import refuse_occupied
     from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
     from seqtrain.config.standalone import resolve_component
@@ -67,7 +67,7 @@ def import_(source: Path, settings: Sequence[str], name: str, run_dir: Path) -> 
     The run can predict and be evaluated, not trained further.
     FIELD=VALUE sets a field of the importer; `seqtrain plugins show importer/NAME` lists them.
     """
-    from seqtrain.checkpoint.durable import refuse_occupied
+    from seqtrain.checkpoint.atomic_io import refuse_occupied
     from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.standalone import resolve_component
 

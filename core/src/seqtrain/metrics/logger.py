@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from seqtrain.batch import Batch
-from seqtrain.checkpoint.durable import beside
+from seqtrain.checkpoint.atomic_io import beside
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics.console import ProgressBar
 from seqtrain.metrics.sums import Sums

@@ -16,8 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from seqtrain.checkpoint.atomic_io import beside, describe, remove, replace_text
 from seqtrain.checkpoint.catalog import IMPORTED
-from seqtrain.checkpoint.durable import beside, describe, remove, replace_text
 from seqtrain.errors import CheckpointError, UsageError
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.durable import NotWrittenError
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError
@@ -197,7 +197,7 @@ def test_a_last_save_that_failed_when_it_was_due_is_tried_again_at_the_end(toy, 
 def test_a_save_is_tried_again_after_a_while(toy, monkeypatch, caplog):
     """Twice by default, after 1 and 2 seconds."""
     waited = []
-    monkeypatch.setattr("seqtrain.checkpointing.time.sleep", waited.append)
+    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time.sleep", waited.append)
     tried = failing_disk(monkeypatch, 5)
     toy.trainer(trainer={"max_steps": 6}).run()
 
@@ -208,7 +208,7 @@ def test_a_save_is_tried_again_after_a_while(toy, monkeypatch, caplog):
 
 def test_what_no_checkpoint_can_hold_ends_the_run_at_once(toy, watch, monkeypatch):
     """That is the fault of a part, and trying again or going on would not help."""
-    monkeypatch.setattr("seqtrain.checkpointing.time.sleep", lambda seconds: pytest.fail("tried again"))
+    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time.sleep", lambda seconds: pytest.fail("tried again"))
 
     class Odd:
         def state_dict(self) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from seqtrain.checkpoint import checkpoint as checkpoint_module
-from seqtrain.checkpoint.placement import own_share
+from seqtrain.checkpoint.checkpointer import Checkpointing
+from seqtrain.checkpoint.sharding import own_share
 from seqtrain.checkpoint.store import CheckpointStore
-from seqtrain.checkpointing import Checkpointing
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.run.compare import differing, leaves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.errors import CheckpointError
 
 MODEL = {"embed_tokens.weight": (100, 8), "layer.weight": (8, 8)}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqtrain.checkpoint.agreement import by_main
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.durable import NotWrittenError
-from seqtrain.checkpoint.restore import check_match
+from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import Place, whole
@@ -85,7 +86,7 @@ class Checkpointing:
         self._threads = self._threads or group.beside()
         state = {name: part.state_dict() for name, part in trainer.state.items()}
         if group.world_size > 1:
-            from seqtrain.checkpoint.placement import own_share  # noqa: PLC0415 - takes torch a second, see there
+            from seqtrain.checkpoint.sharding import own_share  # noqa: PLC0415 - takes torch a second, see there
 
             state = own_share(state, group)
         if self._config.asynchronous:
@@ -213,6 +214,68 @@ def _place(trainer: Trainer) -> Place:
     """Return what reads the tensors of a checkpoint as the run has them: divided among workers, or whole."""
     if trainer.engine.group.world_size == 1:
         return whole
-    from seqtrain.checkpoint.placement import placed_like  # noqa: PLC0415 - takes torch a second, see there
+    from seqtrain.checkpoint.sharding import placed_like  # noqa: PLC0415 - takes torch a second, see there
 
     return placed_like(trainer.model, trainer.optimizer.parameters)
+
+
+_SHOWN = 5  # names in a message
+
+
+def check_match(
+    expected: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]], where: str, *, remedy: str = ""
+) -> None:
+    """
+    Compare the weights that a model needs with those that a checkpoint has.
+
+    Args:
+        expected: shapes by name, of the model.
+        found: shapes by name, of the checkpoint.
+        where: the checkpoint, as a message should call it.
+        remedy: what to do about it; by default what helps with a checkpoint of our own.
+
+    Raises:
+        CheckpointError: names are missing or left over, or shapes differ.
+    """
+    missing = [name for name in expected if name not in found]
+    unexpected = [name for name in found if name not in expected]
+    reshaped = [name for name in expected if name in found and tuple(expected[name]) != tuple(found[name])]
+    if not (missing or unexpected or reshaped):
+        return
+    parts = [f"The weights in {where} do not fit this model."]
+    if missing:
+        parts.append(f"Missing there: {_some(missing)}.")
+    if unexpected:
+        parts.append(f"Unknown here: {_some(unexpected)}.")
+    if reshaped:
+        shapes = [f"{name} is {tuple(found[name])} there and {tuple(expected[name])} here" for name in reshaped]
+        parts.append(f"Other shapes: {_some(shapes)}.")
+    if remedy:
+        parts.append(remedy)
+    elif reshaped and all("position" in name for name in reshaped) and not (missing or unexpected):
+        parts.append(
+            "Positions that are learned have a row each, so the checkpoint belongs to a model with another longest "
+            "sequence. Leave that setting of the task as it was in the run."
+        )
+    elif reshaped and all(_is_vocabulary(name, expected, found) for name in reshaped) and not (missing or unexpected):
+        parts.append(
+            "Embeddings have a row for each vocabulary entry, so the checkpoint belongs to another vocabulary. "
+            "Use it with the task/ folder of the run that it comes from, or train anew with --fresh."
+        )
+    else:
+        parts.append(
+            "It is a checkpoint of another model. Use the config.yaml of the run that it comes from, "
+            "or train anew with --fresh."
+        )
+    raise CheckpointError(" ".join(parts))
+
+
+def _some(texts: Sequence[str]) -> str:
+    shown = "; ".join(islice(texts, _SHOWN))
+    return shown if len(texts) <= _SHOWN else f"{shown}; and {len(texts) - _SHOWN} more"
+
+
+def _is_vocabulary(name: str, expected: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]]) -> bool:
+    """Guess that a weight has a row for each vocabulary entry: only its first size differs, and so its name says."""
+    same_rest = tuple(expected[name])[1:] == tuple(found[name])[1:]
+    return same_rest and any(word in name.lower() for word in ("embed", "output", "vocab", "logit"))

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from seqtrain.checkpoint.checkpoint import write_state
-from seqtrain.checkpoint.pieces import StoredTensors
+from seqtrain.checkpoint.shards import StoredTensors
 from seqtrain.checkpoint.tensors import Packer, read_state, unpack, write_tensors
 from seqtrain.errors import CheckpointError
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from seqtrain.checkpoint.agreement import Workers
-from seqtrain.checkpoint.pieces import Piece, StoredTensor, boundaries
+from seqtrain.checkpoint.shards import Piece, StoredTensor, boundaries
 from seqtrain.checkpoint.tensors import Keys, Place, whole
 from seqtrain.errors import CheckpointError
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from seqtrain.checkpoint.agreement import Workers, together
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
-from seqtrain.checkpoint.durable import NotWrittenError
 from seqtrain.checkpoint.manifest import NAME, write_manifest
-from seqtrain.checkpoint.pieces import INDEX, Piece, boundaries
-from seqtrain.checkpoint.placement import own_share
+from seqtrain.checkpoint.sharding import own_share
+from seqtrain.checkpoint.shards import INDEX, Piece, boundaries
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError
