@@ -21,10 +21,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
-from seqtrain.engine.activations import checkpoint_activations
 from seqtrain.engine.blocks import BlockOrder, blocks, blocks_in_order
+from seqtrain.engine.compiling import checkpoint_activations
+from seqtrain.engine.gradients import Sharded, clip_gradients, multiply_gradients
 from seqtrain.errors import ConfigError
-from seqtrain.gradients import Sharded, clip_gradients, multiply_gradients
 from seqtrain.protocols import ModelParameters, ModelSpec
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.registry import Registry

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seqtrain.batch import Batch
-from seqtrain.gradients import multiply_gradients
+from seqtrain.engine.gradients import multiply_gradients
 from seqtrain.protocols import ModelSpec
 from seqtrain_criteria.config import CrossEntropyConfig, LabelSmoothedCrossEntropyConfig
 from seqtrain_criteria.cross_entropy import cross_entropy, label_smoothed_cross_entropy

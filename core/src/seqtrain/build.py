@@ -18,11 +18,9 @@ from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.data.plan import BatchLimits
-from seqtrain.engine.activations import checkpoint_activations
-from seqtrain.engine.compiling import compile_model
+from seqtrain.engine.compiling import checkpoint_activations, compile_model
 from seqtrain.engine.engine import Engine
-from seqtrain.engine.loss_scale import LossScale
-from seqtrain.engine.optimizer import Optimizer
+from seqtrain.engine.optimizer import LossScale, Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
 from seqtrain.metrics.console import ProgressBar

@@ -7,6 +7,8 @@ gradients are added up; nothing outside this package would notice.
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,10 +17,9 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch, Step
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.engine.allocator import keep_freed_memory
-from seqtrain.engine.precision import in_precision
+from seqtrain.engine.engine import in_precision, keep_freed_memory
 from seqtrain.errors import ConfigError
-from seqtrain.protocols import Criterion
+from seqtrain.protocols import Criterion, LoggingOutput
 from seqtrain.workers.group import WorkerGroup
 
 
@@ -160,3 +161,50 @@ def _mix(seed: int, step: int, index: int) -> int:
 
 
 _64_BITS = (1 << 64) - 1
+
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
+
+
+def keep_freed_memory() -> None:
+    """
+    Make glibc serve large blocks from its heap and keep them when they are freed.
+
+    Otherwise every step returns its tensors to the kernel and faults them in again: a third of the time of a small
+    model on two CPU cores. Peak memory may grow a little. Elsewhere than on glibc it does nothing.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, -1)
+    mallopt(_M_TOP_PAD, 64 << 20)
+
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_NO_KERNEL = "could not create a primitive"  # what a CPU has no float16 for, such as LSTMs
+
+
+def in_precision(criterion: Criterion, precision: str, device: torch.device) -> Criterion:
+    """
+    Return the criterion under autocast, or itself for fp32.
+
+    Weights, gradients and the optimizer's state stay in fp32. bfloat16 has fp32's range; for float16, whose is smaller,
+    the optimizer scales losses (`LossScale`).
+    """
+    if precision == "fp32":
+        return criterion
+
+    def cast(model: nn.Module, sample: Batch, /) -> tuple[Tensor, int, LoggingOutput]:
+        with torch.autocast(device.type, _TYPES[precision]):
+            try:
+                return criterion(model, sample)
+            except RuntimeError as error:
+                if _NO_KERNEL not in str(error):
+                    raise
+                raise ConfigError(
+                    f"trainer.precision={precision}: torch cannot compute this model in it on a {device.type}. "
+                    "Use trainer.precision=bf16 or fp32."
+                ) from error
+
+    return cast

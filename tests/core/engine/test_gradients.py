@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.gradients import clip_gradients, multiply_gradients
+from seqtrain.engine.gradients import clip_gradients, multiply_gradients
 
 
 def parameters(*gradients: list[float]) -> list[nn.Parameter]:

@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.engine.activations import checkpoint_activations
 from seqtrain.engine.blocks import BlockOrder, blocks, blocks_in_order
-from seqtrain.engine.compiling import compile_model
+from seqtrain.engine.compiling import checkpoint_activations, compile_model
 from seqtrain.errors import ConfigError
 
 

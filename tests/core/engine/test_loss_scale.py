@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.engine.loss_scale import HIGHEST, LOWEST, LossScale
-from seqtrain.engine.optimizer import Optimizer
-from seqtrain.engine.precision import in_precision
+from seqtrain.engine.engine import in_precision
+from seqtrain.engine.optimizer import HIGHEST, LOWEST, LossScale, Optimizer
 from seqtrain.errors import ConfigError, NonFiniteError
 
 FP16 = {"precision": "fp16"}
