@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from seqtrain.batch import Batch
 from seqtrain.config.schema import RunConfig
-from seqtrain.documents import apply_to_documents
+from seqtrain.data.documents import apply_to_documents
 from seqtrain.errors import (
     CheckpointError,
     ConfigError,

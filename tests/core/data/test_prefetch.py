@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from seqtrain.data.prefetch import prefetched
+from seqtrain.data.epoch_iterator import prefetched
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
