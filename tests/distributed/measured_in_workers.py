@@ -17,7 +17,7 @@ from typing import Any
 from seqtrain.cli.main import main as command_line
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.inference import load_run
+from seqtrain.inference.load import load_run
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup

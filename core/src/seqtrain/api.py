@@ -19,7 +19,7 @@ from seqtrain.errors import (
     TrainingError,
     UsageError,
 )
-from seqtrain.inference import TrainedRun
+from seqtrain.inference.load import TrainedRun
 from seqtrain.protocols import (
     BackwardOptimizer,
     CountsUpdates,

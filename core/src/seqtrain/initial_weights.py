@@ -13,7 +13,7 @@ from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
-from seqtrain.inference import TrainedRun, load_run
+from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task

@@ -103,10 +103,10 @@ def average_command(run: Path, names: tuple[str, ...], last: int | None, best: i
 
 def _mean(folder: RunFolder, sources: Sequence[Checkpoint]) -> dict[str, Tensor]:
     """Average the weights that validation used, as `predict` would load them from each checkpoint."""
-    from seqtrain.checkpoint.average import average
     from seqtrain.cli.invocation import installed_plugins
     from seqtrain.config.resolve import resolve
-    from seqtrain.inference import weights_for_inference
+    from seqtrain.inference.average import average
+    from seqtrain.inference.load import weights_for_inference
 
     if not folder.config.is_file():  # checkpoints alone, without the run that would know of other weights
         return average(sources)

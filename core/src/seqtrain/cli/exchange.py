@@ -44,8 +44,8 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
     exporter = resolve_component(registry, "exporter", name, overrides=settings)
     config = resolve(registry, config_file=folder.config).config
 
-    from seqtrain.exchange import export_run
-    from seqtrain.inference import load_run
+    from seqtrain.inference.exchange import export_run
+    from seqtrain.inference.load import load_run
     from seqtrain.metrics.console import start_logging
 
     start_logging("warning", "plain")
@@ -75,7 +75,7 @@ def import_(source: Path, settings: Sequence[str], name: str, run_dir: Path) -> 
     registry = installed_plugins()
     importer = resolve_component(registry, "importer", name, overrides=settings)
 
-    from seqtrain.exchange import import_run
+    from seqtrain.inference.exchange import import_run
     from seqtrain.metrics.console import start_logging
 
     start_logging("warning", "plain")

@@ -17,7 +17,7 @@ from seqtrain.cli.trained_run import in_workers
 from seqtrain.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from seqtrain.inference import TrainedRun
+    from seqtrain.inference.load import TrainedRun
     from seqtrain.task import Task
     from seqtrain.workers.group import WorkerGroup
 

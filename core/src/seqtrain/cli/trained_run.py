@@ -14,7 +14,7 @@ from seqtrain.workers.world import Placement
 
 if TYPE_CHECKING:
     from seqtrain.config.schema import DistributedConfig
-    from seqtrain.inference import TrainedRun
+    from seqtrain.inference.load import TrainedRun
     from seqtrain.workers.group import WorkerGroup
 
 
@@ -54,7 +54,7 @@ def in_workers(
         return _start_workers(workers, config.distributed)
 
     # torch is imported from here on, once the arguments are known to make sense
-    from seqtrain.inference import load_run
+    from seqtrain.inference.load import load_run
     from seqtrain.metrics.console import start_logging
     from seqtrain.workers.process_group import joined
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from seqtrain.inference import TrainedRun
+    from seqtrain.inference.load import TrainedRun
 
 
 class Launcher(Protocol):

@@ -12,7 +12,7 @@ import torch
 from seqtrain.build import build_trainer
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
-from seqtrain.inference import TrainedRun, load_run
+from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.initial_weights import initial_weights
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.registry import Registry

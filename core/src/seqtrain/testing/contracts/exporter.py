@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtrain.config.option import Selection
-from seqtrain.inference import TrainedRun
+from seqtrain.inference.load import TrainedRun
 from seqtrain.protocols import Exporter
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from seqtrain.config.option import Selection
-from seqtrain.inference import TrainedRun
+from seqtrain.inference.load import TrainedRun
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
 from seqtrain.task import Task

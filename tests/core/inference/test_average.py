@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from seqtrain.checkpoint.average import average
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError
+from seqtrain.inference.average import average
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, ConfigError, DataError, PluginError, UsageError
-from seqtrain.exchange import export_run, import_run
-from seqtrain.inference import TrainedRun, load_run
+from seqtrain.inference.exchange import export_run, import_run
+from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.plugin import Component, option
 from seqtrain.protocols import Dataset, Imported, ModelSpec
 from seqtrain.registry.installed import Plugin
