@@ -37,7 +37,7 @@ from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.watchdog import RunWatch, Watchdog
 
 if TYPE_CHECKING:
-    from seqtrain.initial_weights import InitialWeights
+    from seqtrain.finetune.warm_start import InitialWeights
 
 PrepareModel: TypeAlias = Callable[[nn.Module], None]
 

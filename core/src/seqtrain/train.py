@@ -7,8 +7,8 @@ import logging
 from seqtrain.build import build_trainer
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
+from seqtrain.finetune.warm_start import initial_weights
 from seqtrain.inference.load import load_run
-from seqtrain.initial_weights import initial_weights
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import RunRequest, open_run

@@ -12,8 +12,8 @@ import torch
 from seqtrain.build import build_trainer
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
+from seqtrain.finetune.warm_start import initial_weights
 from seqtrain.inference.load import TrainedRun, load_run
-from seqtrain.initial_weights import initial_weights
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import leaves

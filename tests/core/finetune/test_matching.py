@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from seqtrain.finetune.matching import DescribedModel, Fit, NoFit, match, same_ids
+from seqtrain.finetune.warm_start import make_plan
 from seqtrain.protocols import ModelSpec, NamedIds
-from seqtrain.weight_matching import DescribedModel, Fit, NoFit, match, same_ids
-from seqtrain.weight_plan import make_plan
 
 SPECIAL = {"padding": 0, "eos": 1}
 
