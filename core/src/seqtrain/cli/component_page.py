@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from seqtrain.cli.output import print_facts, print_json, print_table
+from seqtrain.cli.invocation import print_facts, print_json, print_table
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.schema import COMPONENT_SECTIONS, MAP_SECTIONS
 from seqtrain.plugin import Component

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, resolve_options
-from seqtrain.cli.invocation import installed_plugins
-from seqtrain.cli.output import print_json
+from seqtrain.cli.invocation import installed_plugins, print_json
 from seqtrain.config.dump import to_annotated_yaml
 from seqtrain.config.plain import to_tree
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtrain.errors import PluginError
+from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.registry.filters import Switches
 
 if TYPE_CHECKING:
@@ -67,3 +68,41 @@ class Invocation:
             remarks = "\n".join(f"{plugin.id} ({plugin.state}): {each}" for plugin in bad for each in plugin.remarks)
             tracebacks = "".join(f"\n{plugin.id}: {plugin.traceback.rstrip()}" for plugin in bad if plugin.traceback)
             raise PluginError(f"plugins are to be without fault, as strict mode was asked for:\n{remarks}{tracebacks}")
+
+
+class Group(click.Group):
+    """Click's group, with a suggestion for a misspelled command, as click itself has for a misspelled option."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {name!r}.{self.hint(ctx, name)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def hint(self, ctx: click.Context, name: str) -> str:
+        """Say what may have been meant, in a sentence after a blank; nothing where there is no telling."""
+        return did_you_mean(name, self.list_commands(ctx))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns as wide as their widest entry; line breaks in an entry become blanks."""
+    lines = [list(headings), *([" ".join(entry.split()) for entry in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for line in lines:
+        click.echo("  ".join(entry.ljust(width) for entry, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print labelled values, indented; empty ones are left out."""
+    width = max(len(label) for label, _ in facts)
+    for label, value in facts:
+        if value:
+            click.echo(f"  {label.ljust(width)}  {value}")
+
+
+def print_json(schema: str, **content: Any) -> None:
+    """Print one JSON object that names its schema, such as "seqtrain.plugins.list/1"."""
+    click.echo(json.dumps({"schema": schema, **content}, ensure_ascii=False, indent=2))

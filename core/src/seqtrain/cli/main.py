@@ -15,8 +15,7 @@ from operator import attrgetter
 import click
 
 from seqtrain.cli.errors import INTERRUPTED, let_go_of_stdout, report
-from seqtrain.cli.group import Group
-from seqtrain.cli.invocation import Invocation
+from seqtrain.cli.invocation import Group, Invocation
 from seqtrain.errors import PluginError
 
 # Name -> (where the command is, what help says of it).

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqtrain.cli.group import Group
-from seqtrain.cli.invocation import installed_plugins
-from seqtrain.cli.output import print_facts, print_json, print_table
+from seqtrain.cli.invocation import Group, installed_plugins, print_facts, print_json, print_table
 from seqtrain.cli.plugins_check import check
 from seqtrain.cli.plugins_new import new
 from seqtrain.errors import PluginError, did_you_mean

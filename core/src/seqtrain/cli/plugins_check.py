@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqtrain.cli.invocation import installed_plugins
-from seqtrain.cli.output import print_json
+from seqtrain.cli.invocation import installed_plugins, print_json
 from seqtrain.errors import PluginError
 
 if TYPE_CHECKING:

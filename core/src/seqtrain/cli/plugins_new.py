@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqtrain.cli.invocation import installed_plugins
-from seqtrain.cli.output import print_json
+from seqtrain.cli.invocation import installed_plugins, print_json
 from seqtrain.errors import UsageError
 from seqtrain.plugin import KINDS
 

@@ -40,7 +40,7 @@ def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     with raise_on_sigterm(), TemporaryDirectory(prefix="seqtrain-") as folder:  # what is being trained ends with us
         check = check_resume(config, Path(folder), steps=steps, environ=environment(registry.switches.to_environment()))
     if as_json:
-        from seqtrain.cli.output import print_json
+        from seqtrain.cli.invocation import print_json
 
         print_json("seqtrain.verify-resume/1", steps=2 * steps, items=dict(check.items), differing=check.differing)
     else:
