@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from seqtrain.checkpoint.agreement import by_main
 from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import Place, whole

@@ -24,11 +24,74 @@ from seqtrain.config.annotations import (
     range_text,
     type_name,
 )
-from seqtrain.config.convert import read_any, read_bool, read_float, read_int
 from seqtrain.config.option import Option, Selection, option_of
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS, MAP_SECTIONS, RunConfig
 from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar, SelectionNode, Value, is_null
 from seqtrain.errors import PluginError
+
+_INT = re.compile(r"[+-]?\d+(_\d+)*", re.ASCII)
+_SHORT_INT = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d{1,2}", re.ASCII)  # 1e6, 2.5e3
+_FLOAT = re.compile(r"[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INFINITY = re.compile(r"[+-]?(\.?inf|\.Inf)", re.ASCII)
+
+
+def read_int(text: str) -> int:
+    """
+    Read a whole number: digits, perhaps with `_` between them, or a power form such as `1e6` that comes out whole.
+
+    Raises:
+        ValueError: it is none.
+    """
+    with suppress(ValueError):
+        return _read_plain_int(text)
+    if _SHORT_INT.fullmatch(text):  # computed on digits, as floats are not exact
+        mantissa, _, exponent = text.lower().partition("e")
+        whole, _, fraction = mantissa.partition(".")
+        zeros = int(exponent) - len(fraction)
+        if zeros >= 0:
+            return int(whole + fraction + "0" * zeros)
+    raise ValueError(text)
+
+
+def read_float(text: str) -> float:
+    """
+    Read a number, `inf` and `.inf` included; there is no NaN, which does not equal itself.
+
+    Raises:
+        ValueError: it is none, or too large for a float.
+    """
+    if _INFINITY.fullmatch(text):
+        return float(text.replace(".", ""))
+    if not _FLOAT.fullmatch(text) or math.isinf(float(text)):
+        raise ValueError(text)
+    return float(text)
+
+
+def read_bool(text: str) -> bool:
+    """
+    Read `true` or `false`; `yes`, `on` and `1` are left to mean what they say.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
+def read_any(text: str) -> int | float | bool | str:
+    """Read a text where no type is known: a number or boolean if it looks like one, else itself."""
+    for read in (_read_plain_int, read_float, read_bool):  # 1e6 is a float here
+        with suppress(ValueError):
+            return read(text)
+    return text
+
+
+def _read_plain_int(text: str) -> int:
+    if not _INT.fullmatch(text):
+        raise ValueError(text)
+    return int(text)
+
 
 INVALID: Final = object()  # stands for a value that a problem has been added for
 _SHOWN = 60  # characters of a wrong value that a message repeats
@@ -213,67 +276,3 @@ def _shown(node: Node) -> str:
     if isinstance(node, Scalar):
         return "null" if node.is_null else repr(node.text[:_SHOWN])
     return "a map"
-
-
-_INT = re.compile(r"[+-]?\d+(_\d+)*", re.ASCII)
-_SHORT_INT = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d{1,2}", re.ASCII)  # 1e6, 2.5e3
-_FLOAT = re.compile(r"[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_INFINITY = re.compile(r"[+-]?(\.?inf|\.Inf)", re.ASCII)
-
-
-def read_int(text: str) -> int:
-    """
-    Read a whole number: digits, perhaps with `_` between them, or a power form such as `1e6` that comes out whole.
-
-    Raises:
-        ValueError: it is none.
-    """
-    with suppress(ValueError):
-        return _read_plain_int(text)
-    if _SHORT_INT.fullmatch(text):  # computed on digits, as floats are not exact
-        mantissa, _, exponent = text.lower().partition("e")
-        whole, _, fraction = mantissa.partition(".")
-        zeros = int(exponent) - len(fraction)
-        if zeros >= 0:
-            return int(whole + fraction + "0" * zeros)
-    raise ValueError(text)
-
-
-def read_float(text: str) -> float:
-    """
-    Read a number, `inf` and `.inf` included; there is no NaN, which does not equal itself.
-
-    Raises:
-        ValueError: it is none, or too large for a float.
-    """
-    if _INFINITY.fullmatch(text):
-        return float(text.replace(".", ""))
-    if not _FLOAT.fullmatch(text) or math.isinf(float(text)):
-        raise ValueError(text)
-    return float(text)
-
-
-def read_bool(text: str) -> bool:
-    """
-    Read `true` or `false`; `yes`, `on` and `1` are left to mean what they say.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if text not in ("true", "false"):
-        raise ValueError(text)
-    return text == "true"
-
-
-def read_any(text: str) -> int | float | bool | str:
-    """Read a text where no type is known: a number or boolean if it looks like one, else itself."""
-    for read in (_read_plain_int, read_float, read_bool):  # 1e6 is a float here
-        with suppress(ValueError):
-            return read(text)
-    return text
-
-
-def _read_plain_int(text: str) -> int:
-    if not _INT.fullmatch(text):
-        raise ValueError(text)
-    return int(text)

@@ -10,7 +10,6 @@ from typing import Any
 
 from seqtrain.config.annotations import enum_text
 from seqtrain.config.option import Selection, option_of
-from seqtrain.config.plain import to_plain
 from seqtrain.config.schema import MAP_SECTIONS, RunConfig
 
 

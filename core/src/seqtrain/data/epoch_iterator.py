@@ -13,7 +13,6 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from seqtrain.batch import Batch, Step
-from seqtrain.data.epoch_iterator import prefetched
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.shared_plan import plan_together
 from seqtrain.errors import DataError

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch, Step
 from seqtrain.config.schema import DistributedConfig
-from seqtrain.engine.engine import in_precision, keep_freed_memory
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import Criterion, LoggingOutput
 from seqtrain.workers.group import WorkerGroup

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.engine.gradients import clip_gradients, multiply_gradients
-from seqtrain.engine.optimizer import LossScale
 from seqtrain.protocols import LRScheduler
 
 

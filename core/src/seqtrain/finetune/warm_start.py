@@ -17,7 +17,6 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.finetune.matching import DescribedModel, Fit, NoFit, match, num_rows
-from seqtrain.finetune.warm_start import Plan, make_plan, some
 from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder

@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from seqtrain.metrics.console import NoProgressBar, ProgressBar, TerminalProgressBar, wants_bar
-
 if TYPE_CHECKING:
     from rich.console import Console
 

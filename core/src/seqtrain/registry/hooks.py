@@ -16,7 +16,6 @@ import seqtrain.plugin
 from seqtrain.errors import PluginError, SeqtrainError, did_you_mean
 from seqtrain.plugin import PROJECT
 from seqtrain.registry.component import Registered
-from seqtrain.registry.hooks import Implementation, read_hooks, specified_hooks
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,6 @@ from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import TrainingError
 from seqtrain.workers.addresses import interface_of, own_address
 from seqtrain.workers.group import ProcessGroup, WorkerGroup
-from seqtrain.workers.process_group import available_cores, share_of_cores
 from seqtrain.workers.report import WorkerReport, follow_agent
 from seqtrain.workers.world import Placement
 

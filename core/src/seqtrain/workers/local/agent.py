@@ -29,7 +29,6 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 
 from seqtrain.errors import TrainingError
-from seqtrain.workers.local.agent import Silence
 from seqtrain.workers.local.environment import STOP_CODES, quiet_torch, signals_restored, workers_environment
 from seqtrain.workers.local.failure import Ended, Verdict, judge
 from seqtrain.workers.local.rendezvous import close, meet, why_not_met
