@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.build import build_trainer
-from seqtrain.checkpoint.checkpointer import Checkpointing
+from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.config.resolve import resolve
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.discovery import discover
@@ -58,15 +58,15 @@ def measure(folder: Path, layers: int, width: int, *, asynchronous: bool) -> tup
     trainer = build_trainer(resolve(registry, task="lm", overrides=settings).config, registry, run, NoProgressBar())
     steps: list[float] = []
     saves: list[float] = []
-    Trainer.train_step, Checkpointing.save = timed(Trainer.train_step, steps), timed(Checkpointing.save, saves)  # type: ignore[method-assign]
+    Trainer.train_step, Checkpointer.save = timed(Trainer.train_step, steps), timed(Checkpointer.save, saves)  # type: ignore[method-assign]
     try:
         trainer.run()
     finally:
-        Trainer.train_step, Checkpointing.save = PLAIN  # type: ignore[method-assign]
+        Trainer.train_step, Checkpointer.save = PLAIN  # type: ignore[method-assign]
     return sum(each.numel() for each in trainer.model.parameters()), steps, saves[: STEPS // EVERY]
 
 
-PLAIN = (Trainer.train_step, Checkpointing.save)
+PLAIN = (Trainer.train_step, Checkpointer.save)
 
 
 def main(folder: Path, sizes: list[int]) -> None:

@@ -175,7 +175,7 @@ class State:
         '''Keep these.'''
         self.total = self.total[sentences]
 class Mutant(ToyModel):
-    '''Sums what it has read, and when it decodes, leaves out what it was to read first.'''
+    '''MetricSums what it has read, and when it decodes, leaves out what it was to read first.'''
     def __init__(self, config, *, spec):
         super().__init__(ToyModelConfig(), spec=spec)
     def forward(self, tokens, features_only=False):

@@ -19,7 +19,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, DataError, PluginError, UsageError
 from seqtrain.plugin import Component, option
-from seqtrain.registry.filters import Switches
+from seqtrain.registry.filters import PluginFilters
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
 from seqtrain.run.open import RunRequest
@@ -184,10 +184,10 @@ def test_a_worker_prints_the_results(work, capsys, tmp_path) -> None:
 def test_a_worker_switches_off_what_the_user_switched_off(work, registry, monkeypatch, tmp_path) -> None:
     """By options of the command, which reach it on its command line; not what its own environment says."""
     monkeypatch.setenv("SEQTRAIN_DISABLE_PLUGINS", "other")
-    registry.switches = Switches(no_plugin=("a", "b"), no_plugins=True)
+    registry.plugin_filters = PluginFilters(no_plugin=("a", "b"), no_plugins=True)
 
     assert work(Results(tmp_path)) == 0
-    assert Switches.from_environment(work.environ) == Switches(disabled=("a", "b"), allowed=("core",))
+    assert PluginFilters.from_environment(work.environ) == PluginFilters(disabled=("a", "b"), allowed=("core",))
     assert work.environ["PATH"] == os.environ["PATH"]
 
 
@@ -324,7 +324,7 @@ def test_a_worker_refuses_what_contradicts_its_job(registry, request_of, environ
     [
         ("config", 3), ("run_dir", None), ("fresh", 1), ("accept_changes", "yes"), ("command", "seqtrain"),
         ("command", [1]), ("verbose", None), ("plugins", []), ("plugins", {"a": "x"}), ("plugins", {"a": [1]}),
-        ("switches", {"a": None}),
+        ("plugin_filters", {"a": None}),
     ],
 )  # fmt: skip
 def test_a_field_of_another_type_is_refused(registry, request_of, field, value) -> None:

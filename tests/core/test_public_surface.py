@@ -27,7 +27,7 @@ PREVIEW = {  # within reach of plugins and not promised to them; core/docs/stabi
         "by_host", "beside",
     },
     "seqtrain.api.Trainer": {
-        "checkpointing", "do_what_is_due", "engine", "evaluator", "hooks", "load_state", "reporter", "run",
+        "checkpointing", "after_step", "engine", "evaluator", "hooks", "load_state", "metric_logger", "run",
         "run_epoch", "train_data", "train_step", "validate",
     },
 }  # fmt: skip

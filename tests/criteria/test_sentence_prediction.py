@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.errors import ConfigError
-from seqtrain.metrics.sums import Sums
+from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import ModelSpec
 from seqtrain_criteria.config import SentencePredictionConfig, SentenceRankingConfig
 from seqtrain_criteria.sentence_prediction import SentencePrediction, SentenceRanking
@@ -62,7 +62,7 @@ def test_labels_by_hand():
 
 def test_accuracy_comes_out_of_the_sums():
     """Reported over batches of unequal size, it is the share of all examples that are right."""
-    totals = Sums()
+    totals = MetricSums()
     for logits, labels in [(THREE, [0, 1, 2]), (THREE[:1], [1])]:
         _, count, sums = predict(logits, torch.tensor(labels), 3)
         totals.add(sums, count)

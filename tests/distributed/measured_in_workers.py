@@ -21,8 +21,8 @@ from seqtrain.inference.load import load_run
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup
-from seqtrain.workers.process_group import joined
-from seqtrain.workers.world import Placement
+from seqtrain.workers.process_group import join_process_group
+from seqtrain.workers.world import WorldInfo
 
 SMALL = {  # so that there are several batches, and several buffers
     "translation": ["task.generation.max_tokens=12"],
@@ -55,7 +55,7 @@ def answers(folder: Path, group: WorkerGroup) -> Iterator[tuple[str, Any]]:
 
 def main(folder: Path) -> None:
     """Join the others, and answer."""
-    with joined(Placement.from_environment(os.environ), DistributedConfig(device="cpu")) as group:
+    with join_process_group(WorldInfo.from_environment(os.environ), DistributedConfig(device="cpu")) as group:
         found = dict(answers(folder, group))
         name = f"answers-{group.rank}-of-{group.world_size}.json"
         (folder / name).write_text(json.dumps(found), encoding="utf-8")

@@ -12,8 +12,8 @@ from torch import nn
 
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.errors import TrainingError
-from seqtrain.training.diagnostics import describe_disagreement
-from seqtrain.training.step_check import StepGuard
+from seqtrain.training.diagnostics import describe_gradient_mismatch
+from seqtrain.training.step_check import StepCheck
 
 STEPS, BAD_STEP = 9, 5
 RUNS = {"skip": ("ddp", "skip"), "rollback": ("fsdp", "rollback")}
@@ -59,13 +59,13 @@ def test_all_leave_out_the_step_that_went_wrong_on_one(spoilt: tuple[Any, Any], 
     assert f"Step {BAD_STEP} (epoch 2) gave numbers that are not finite" in log
     assert f"without step {BAD_STEP}" in log
     state = json.loads((two.folder / name / f"checkpoints/step-{STEPS:08}/state.json").read_text(encoding="utf-8"))
-    assert [BAD_STEP] == state["progress"]["left_out"]
+    assert [BAD_STEP] == state["progress"]["skipped_steps"]
 
 
 def two_workers(others: list[float]) -> Any:
     """Return an engine whose group has another worker, which says what `others` is."""
     group = SimpleNamespace(world_size=2, gather_numbers=lambda numbers: [list(numbers), others or list(numbers)])
-    return SimpleNamespace(own_part=lambda tensor: tensor, group=group)
+    return SimpleNamespace(to_local=lambda tensor: tensor, group=group)
 
 
 def test_a_gradient_that_differs_is_named_with_its_worker() -> None:
@@ -73,11 +73,11 @@ def test_a_gradient_that_differs_is_named_with_its_worker() -> None:
     model = nn.Linear(2, 1)
     model.weight.grad, model.bias.grad = torch.tensor([[3.0, 4.0]]), torch.tensor([2.0])
 
-    told = describe_disagreement(model, two_workers([5.0, 2.5]))
+    told = describe_gradient_mismatch(model, two_workers([5.0, 2.5]))
 
     assert "bias, on worker 1" in told
     assert "[2.0, 2.5]" in told
-    assert "no single parameter" in describe_disagreement(model, two_workers([5.0, 2.0]))
+    assert "no single parameter" in describe_gradient_mismatch(model, two_workers([5.0, 2.0]))
 
 
 @pytest.mark.parametrize(("other", "refused"), [(1.0, False), (1.0 + 1e-7, False), (1.1, True)])
@@ -86,7 +86,7 @@ def test_workers_with_unlike_gradients_make_no_update(other: float, refused: boo
     model = nn.Linear(1, 1)
     model.weight.grad, model.bias.grad = torch.ones(1, 1), torch.full((1,), 2.0)
     trainer: Any = SimpleNamespace(engine=two_workers([other, 2.0]), model=model)
-    guard = StepGuard(TrainerConfig())
+    guard = StepCheck(TrainerConfig())
     step = ([], [torch.tensor(2.0)], 1, torch.tensor(1.0))
 
     if not refused:

@@ -25,7 +25,7 @@ from seqtrain.engine.optimizer import Optimizer
 from seqtrain.registry.discovery import discover
 from seqtrain.run.open import RunRequest
 from seqtrain.trainer import Trainer
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 
 def spoil(step: int, index: int) -> None:
@@ -52,7 +52,7 @@ def main(folder: Path, runs: dict[str, list[str]]) -> None:
         for name, (task, *words) in runs.items()
     }
     distributed = next(iter(requests.values())).config.distributed
-    with launch.joined(Placement.from_environment(os.environ), distributed) as group:
+    with launch.join_process_group(WorldInfo.from_environment(os.environ), distributed) as group:
         for name, request in requests.items():
             with noting_examples(folder / f"{name}.seen-{os.getpid()}.json"):
                 train.main(request, registry, group)

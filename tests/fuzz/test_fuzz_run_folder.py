@@ -24,7 +24,7 @@ from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import CheckpointError
 from seqtrain.metrics.console import NoProgressBar
-from seqtrain.metrics.logger import Reporter
+from seqtrain.metrics.logger import MetricLogger
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
@@ -191,7 +191,7 @@ def test_a_forged_state_is_taken_whole_or_refused(data, place, breaking_tree, ou
     count()
 
     with ours(CHECKPOINT, "training data"):
-        place.trainer.checkpointing.restore(place.trainer)
+        place.trainer.checkpointer.restore(place.trainer)
         progress = place.trainer.progress
         assert all(type(each) is int and each >= 0 for each in (progress.step, progress.epoch, progress.cursor))
         assert type(progress.epoch_ended) is bool
@@ -248,10 +248,10 @@ def test_broken_measures_never_stop_a_run(data, how, place, breaking_bytes, brea
     else:
         content = data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole)
     path.write_bytes(content)
-    reporter = Reporter(WorkerGroup(), place.trainer.config.validate, path, RunHooks({}, {}), NoProgressBar())
+    metric_logger = MetricLogger(WorkerGroup(), place.trainer.config.validate, path, RunHooks({}, {}), NoProgressBar())
     count()
 
-    reporter.forget_after(3)
+    metric_logger.truncate_after(3)
 
     assert set(path.read_bytes().splitlines()) <= set(content.splitlines())
 
@@ -319,7 +319,7 @@ def test_a_broken_word_to_a_worker_is_refused(data, how, place, registry, breaki
         "command": ["seqtrain", "train"],
         "verbose": False,
         "plugins": {"acme": ["acme", "1.0"]},
-        "switches": {},
+        "plugin_filters": {},
     }
     if how == "changed values":
         text = json.dumps(breaking_tree(data, whole))
@@ -351,7 +351,7 @@ def test_the_whole_run_is_what_was_broken(place):
         if file.is_file():
             shutil.copyfile(file, place.folder / file.relative_to(place.folder.parent / "kept"))
 
-    assert place.trainer.checkpointing.restore(place.trainer)
+    assert place.trainer.checkpointer.restore(place.trainer)
     assert isinstance(load_all(place.checkpoint)["model"], dict)
     assert hashlib.sha256((place.folder / "config.yaml").read_bytes()).digest()
     assert torch.is_tensor(next(iter(load_all(place.checkpoint)["model"].values())))

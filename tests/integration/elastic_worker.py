@@ -14,21 +14,21 @@ import torch.distributed as dist
 from seqtrain.cli.errors import report
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import DataError
-from seqtrain.launch import joined
+from seqtrain.launch import join_process_group
 from seqtrain.workers.report import ATTEMPT, WorkerReport
 from seqtrain.workers.watchdog import Watchdog
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 
 def main(folder: Path, what: list[str]) -> int:
-    placement = Placement.from_environment(os.environ)
-    assert placement is not None
+    world = WorldInfo.from_environment(os.environ)
+    assert world is not None
     distributed = DistributedConfig(device="cpu", timeout=float(os.environ.get("SILENCE", "60")))
     stops: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stops.append(128 + number))
-    signal.signal(signal.SIGUSR1, lambda *_: (folder / f"usr1-{placement.rank}").touch())
-    with joined(placement, distributed) as group, Watchdog(distributed.timeout, group.rank):
+    signal.signal(signal.SIGUSR1, lambda *_: (folder / f"usr1-{world.rank}").touch())
+    with join_process_group(world, distributed) as group, Watchdog(distributed.timeout, group.rank):
         (folder / f"joined-{group.rank}-{os.environ.get(ATTEMPT)}").write_text(str(torch.get_num_threads()))
         do(what[group.rank], group, stops)
         print(f"result of {group.rank}")

@@ -12,16 +12,16 @@ import pytest
 import yaml
 
 from seqtrain.errors import UsageError
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 EXAMPLES = Path(__file__).parents[2] / "core" / "docs" / "examples"
 RECORDED = json.loads(Path(__file__).with_name("recorded_environments.json").read_text())
-OF_SRUN = [each for each in RECORDED if each["started by"].startswith(("srun", "sbatch")) and each["placement"]]
+OF_SRUN = [each for each in RECORDED if each["started by"].startswith(("srun", "sbatch")) and each["world"]]
 
 
-def placement(environ):
+def world(environ):
     """Return what is read from an environment, as far as it was written down."""
-    found = Placement.from_environment(environ)
+    found = WorldInfo.from_environment(environ)
     if found is None:
         return None
     return [found.rank, found.world_size, found.local_rank, found.local_world_size, found.master_addr]
@@ -30,7 +30,7 @@ def placement(environ):
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each["started by"])
 def test_a_worker_finds_its_place(recorded):
     """And a shell or a script that only knows of a job of several is none of its workers."""
-    assert placement(recorded["variables"]) == recorded["placement"]
+    assert world(recorded["variables"]) == recorded["world"]
 
 
 @pytest.mark.parametrize("name", ["SLURM_PROCID", "SLURM_LOCALID", "SLURM_NODEID", "SLURM_JOB_ID", "SLURM_STEP_ID"])
@@ -40,14 +40,14 @@ def test_a_variable_that_srun_would_have_set_is_named(recorded, name):
     variables = {key: value for key, value in recorded["variables"].items() if key != name}
 
     with pytest.raises(UsageError, match=f"{name} is not set"):
-        Placement.from_environment(variables)
+        WorldInfo.from_environment(variables)
 
 
 def test_torchrun_counts_under_srun():
     """It was started by srun as one task, and has started workers of its own."""
     torchrun = next(each for each in RECORDED if each["started by"].startswith("torchrun"))
     for srun in OF_SRUN:
-        assert placement({**srun["variables"], **torchrun["variables"]}) == torchrun["placement"]
+        assert world({**srun["variables"], **torchrun["variables"]}) == torchrun["world"]
 
 
 # --- the job file for SLURM
@@ -139,7 +139,7 @@ def test_pods_of_the_indexed_job_find_their_places():
             "JOB_COMPLETION_INDEX": str(index),
             "KUBERNETES_SERVICE_HOST": "10.0.0.1",
         }
-        assert placement(here) == [index, count, 0, 1, address]
+        assert world(here) == [index, count, 0, 1, address]
 
 
 def test_pods_of_the_pytorchjob_find_their_places():
@@ -166,8 +166,8 @@ def test_pods_of_the_pytorchjob_find_their_places():
             "PET_NPROC_PER_NODE": "1",
             "KUBERNETES_SERVICE_HOST": "10.0.0.1",
         }
-        assert placement(here) == [rank, count, 0, 1, "seqtrain-master-0"]
-        assert Placement.from_environment(here).started_by == "Kubernetes"
+        assert world(here) == [rank, count, 0, 1, "seqtrain-master-0"]
+        assert WorldInfo.from_environment(here).started_by == "Kubernetes"
 
 
 def test_a_job_that_starts_again_goes_on(cli, tmp_path, monkeypatch):

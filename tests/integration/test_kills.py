@@ -55,7 +55,7 @@ SAVED_STEPS = [3, 6, 9, 12, 14]
 TRAINER, FOLDER = "seqtrain.trainer:Trainer", "seqtrain.run.folder:RunFolder"
 TASK, EVALUATOR = "seqtrain_translation.task:TranslationTask", "seqtrain.evaluation:Evaluator"
 STORE, STATE = "seqtrain.checkpoint.store:CheckpointStore", "seqtrain.checkpoint.checkpoint:write_tensors"
-SAVING, REPORTER = "seqtrain.checkpoint.checkpointer:Checkpointing", "seqtrain.metrics.logger:Reporter"
+SAVING, REPORTER = "seqtrain.checkpoint.checkpointer:Checkpointer", "seqtrain.metrics.logger:MetricLogger"
 EPOCH = "seqtrain.training.progress:Progress.start_next_epoch"
 
 # Where SIGKILL comes, see killed_runs.py; a number is that of a step where a function is called once for each.
@@ -85,7 +85,7 @@ MORE_POINTS = [
     *(["before", f"{TRAINER}.train_step", step] for step in (1, 2, 3, 4, 6, 7, 12, 13)),
     *(["after", f"{TRAINER}.train_step", step] for step in (3, 6, 7, 14)),
     ["after", "seqtrain.engine.optimizer:Optimizer.step", 9],
-    *(["after", f"{TRAINER}.do_what_is_due", step] for step in (2, 3, 4, 5, 6, 7)),
+    *(["after", f"{TRAINER}.after_step", step] for step in (2, 3, 4, 5, 6, 7)),
     *(["before", f"{TRAINER}.validate", nth] for nth in (1, 3)),
     ["before", f"{TASK}.valid_step", 2],
     ["after", f"{TASK}.valid_step", 3],
@@ -115,7 +115,7 @@ MORE_POINTS = [
 ]
 TWICE = [  # the second one in the run that goes on
     (["cut", STATE, 10, "model.safetensors", 0.5], ["before", "seqtrain.checkpoint.store:recover", 1]),
-    (["after", f"{TRAINER}.train_step", 8], ["cut", f"{REPORTER}.forget_after", 1, "metrics.jsonl", 1]),
+    (["after", f"{TRAINER}.train_step", 8], ["cut", f"{REPORTER}.truncate_after", 1, "metrics.jsonl", 1]),
     (["before", f"{STORE}.retain", 3], ["after", f"{SAVING}.restore", 1]),
     (["before", f"{TRAINER}.validate", 4], ["before", f"{TRAINER}.validate", 2]),
 ]

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.discovery import discover
 from seqtrain.run.compare import differing, leaves
 
@@ -108,10 +108,10 @@ class Row(NamedTuple):
     """What is trained."""
 
     form: str
-    model: Registered
+    model: RegisteredComponent
     feature: str
-    optimizer: Registered
-    lr_scheduler: Registered
+    optimizer: RegisteredComponent
+    lr_scheduler: RegisteredComponent
 
     def __str__(self) -> str:
         parts = (each.component.name for each in (self.model, self.optimizer, self.lr_scheduler))
@@ -132,18 +132,18 @@ class Row(NamedTuple):
         return ["train", "--task", task, *(f"{key}={value}" for key, value in values.items())]
 
 
-def names_of(component: Registered) -> set[str]:
+def names_of(component: RegisteredComponent) -> set[str]:
     """Return the names of a component's settings."""
     return {each.name for each in fields(component.load_config())}
 
 
-def small(component: Registered) -> dict[str, Any]:
+def small(component: RegisteredComponent) -> dict[str, Any]:
     """Return settings with which a component costs next to nothing."""
     settings = {**TINY, **(OWN.get(component.qualified_name) or FEW_LAYERS)}
     return {name: value for name, value in settings.items() if name in names_of(component)}
 
 
-def forms_of(model: Registered) -> list[str]:
+def forms_of(model: RegisteredComponent) -> list[str]:
     """Return how a model can be trained; one that reads both ways cannot guess what comes next."""
     tasks = model.component.for_tasks or ("translation", "lm", "classify")
     forms = [task for task in tasks if task != "lm"]

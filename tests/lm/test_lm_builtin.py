@@ -31,7 +31,7 @@ def name_of(split: str) -> str:
 def library(tmp_path: Path) -> Path:
     """Return a folder that looks like a standard library of one module for each split, and more."""
     folder = tmp_path / "library"
-    for name in (*map(name_of, builtin.SPLITS), "test/left_out.py", "a/tests/left_out.py"):
+    for name in (*map(name_of, builtin.SPLITS), "test/skipped_steps.py", "a/tests/skipped_steps.py"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {name}\nleft_out = {name.startswith(('test/', 'a/'))}\n", encoding="utf-8")

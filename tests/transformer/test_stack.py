@@ -1,4 +1,4 @@
-"""What stacks add to their layers: layer drop, checkpointing, positions."""
+"""What stacks add to their layers: layer drop, checkpointer, positions."""
 
 from __future__ import annotations
 

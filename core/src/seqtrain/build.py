@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from torch import nn
 
-from seqtrain.checkpoint.checkpointer import Checkpointing
+from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.config.option import Selection
@@ -24,10 +24,10 @@ from seqtrain.engine.optimizer import LossScale, Optimizer
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
 from seqtrain.metrics.console import ProgressBar
-from seqtrain.metrics.logger import Reporter
+from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
 from seqtrain.registry.hooks import RunHooks
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Parts, Trainer
@@ -37,7 +37,7 @@ from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.watchdog import RunWatch, Watchdog
 
 if TYPE_CHECKING:
-    from seqtrain.finetune.warm_start import InitialWeights
+    from seqtrain.finetune.warm_start import WarmStart
 
 PrepareModel: TypeAlias = Callable[[nn.Module], None]
 
@@ -47,7 +47,7 @@ def build_trainer(
     registry: Registry,
     folder: RunFolder,
     progress_bar: ProgressBar,
-    start: InitialWeights | None = None,
+    start: WarmStart | None = None,
     group: WorkerGroup | None = None,
 ) -> Trainer:
     """
@@ -88,18 +88,18 @@ def build_trainer(
     parts = build_parts(config, registry, task, engine, prepare)
     watching = {"lr_scheduler": parts.lr_scheduler, **callbacks, **build_own_watchers(config, task, group)}
     hooks = RunHooks({**watching, **trackers}, owners)
-    checkpointing = Checkpointing(
+    checkpointer = Checkpointer(
         config.checkpoint,
         CheckpointStore(folder.checkpoints),
         metric=config.trainer.best_metric,
         higher_is_better=is_higher_better(config, task),
     )
-    reporter = Reporter(group, config.logging.every, folder.metrics, hooks, progress_bar)
+    metric_logger = MetricLogger(group, config.logging.every, folder.metrics, hooks, progress_bar)
     stateful: dict[str, Stateful] = {PART: TaskFiles(folder.task)}
     stateful |= {name: part for name, part in watching.items() if isinstance(part, Stateful)}
     if parts.optimizer.loss_scale is not None:
         stateful["loss_scale"] = parts.optimizer.loss_scale
-    return Trainer(config.trainer, parts, checkpointing, reporter, hooks, stateful)
+    return Trainer(config.trainer, parts, checkpointer, metric_logger, hooks, stateful)
 
 
 def build_component(registry: Registry, selection: Selection, **supplied: Any) -> Any:
@@ -140,7 +140,7 @@ def build_own_watchers(config: RunConfig, task: Task, group: WorkerGroup) -> dic
     return built
 
 
-def hook_owners(config: RunConfig, registry: Registry) -> dict[str, Registered]:
+def hook_owners(config: RunConfig, registry: Registry) -> dict[str, RegisteredComponent]:
     """Return the components whose instances are called by hooks, under the names of those in checkpoints and errors."""
     named = {f"callbacks.{each.name}": each for each in config.callbacks}
     named |= {f"trackers.{each.name}": each for each in config.trackers}

@@ -10,7 +10,7 @@ from torch import nn
 from seqtrain.data.epoch_iterator import iter_batches
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.engine import Engine
-from seqtrain.metrics.sums import Sums
+from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import Criterion
 from seqtrain.task import Task
 
@@ -42,12 +42,12 @@ class Evaluator:
         shares = group.map(lambda _: self._sums_of_share(split, models[0]).state_dict(), range(group.world_size))
         for model in models:
             model.eval()
-        measures = {**Sums.total(shares).means(), **self.task.measure(split, models)}
+        measures = {**MetricSums.total(shares).means(), **self.task.measure(split, models)}
         return group.from_main(measures)  # type: ignore[no-any-return] # a plugin's may differ by a rounding error
 
-    def _sums_of_share(self, split: str, model: nn.Module) -> Sums:
+    def _sums_of_share(self, split: str, model: nn.Module) -> MetricSums:
         """Add up what the criterion says of every so many-th batch: neighbours, which take equally long, go apart."""
-        sums = Sums()
+        sums = MetricSums()
         for batch in iter_batches(self.task.dataset(split), self.limits, self.engine.group.share):
             _, sample_size, logged = self.task.valid_step(batch.to(self.engine.device), model, self.criterion)
             sums.add(logged, sample_size)
@@ -60,7 +60,7 @@ class Evaluator:
 
     def validate(self, model: nn.Module) -> dict[str, dict[str, float]]:
         """Return the measures of every validation split, the deciding one first."""
-        with self.engine.whole(model) as whole:
+        with self.engine.full_model(model) as whole:
             return {split: self.measure(split, [whole]) for split in self.validation_splits}
 
 

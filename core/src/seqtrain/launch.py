@@ -27,12 +27,12 @@ from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
-from seqtrain.workers.check import refuse_differences
+from seqtrain.workers.check import refuse_worker_differences
 from seqtrain.workers.local.failure import exit_status
-from seqtrain.workers.process_group import joined
+from seqtrain.workers.process_group import join_process_group
 from seqtrain.workers.report import ATTEMPT
 from seqtrain.workers.spec import WorkerSpec
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 
 def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
@@ -46,10 +46,10 @@ def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str
     """
     distributed = request.config.distributed
     _refuse_lonely_rendezvous(distributed)
-    placement = _job_to_join(distributed, environ)
-    if placement is not None:
-        if placement.rank == 0:
-            _say(f"Joining the job that {placement.started_by} started: worker 0 of {placement.world_size}")
+    world = _job_to_join(distributed, environ)
+    if world is not None:
+        if world.rank == 0:
+            _say(f"Joining the job that {world.started_by} started: worker 0 of {world.world_size}")
         return distributed_main(request, registry, environ)
     if distributed.launcher is not None:
         exit_code = launch(distributed.launcher, request, registry)
@@ -62,12 +62,12 @@ def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str
 
 def distributed_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
     """Run one worker: join the others, if there are any, and train."""
-    distributed, placement = request.config.distributed, Placement.from_environment(environ)
-    _refuse_contradictions(distributed, placement)
-    with joined(placement, distributed) as group:
+    distributed, world = request.config.distributed, WorldInfo.from_environment(environ)
+    _refuse_contradictions(distributed, world)
+    with join_process_group(world, distributed) as group:
         if not group.is_main:
             start_logging(request.config.logging.level, "plain", worker=group.rank)
-        refuse_differences(group, request.config, registry)
+        refuse_worker_differences(group, request.config, registry)
         if max(group.gather(_attempts(environ))) > 0:  # what a failed attempt has saved is to be gone on with
             request = replace(request, fresh=False)
         results = train.main(request, registry, group)
@@ -110,11 +110,11 @@ def start_workers(request: RunRequest, registry: Registry) -> int:
     )
 
 
-def _job_to_join(distributed: DistributedConfig, environ: Mapping[str, str]) -> Placement | None:
-    placement = Placement.from_environment(environ)
-    if placement is not None and placement.started_by == "srun" and distributed.nodes > 1 and distributed.rendezvous:
+def _job_to_join(distributed: DistributedConfig, environ: Mapping[str, str]) -> WorldInfo | None:
+    world = WorldInfo.from_environment(environ)
+    if world is not None and world.started_by == "srun" and distributed.nodes > 1 and distributed.rendezvous:
         return None  # srun has started one of us on each host, to start the workers there
-    return placement
+    return world
 
 
 def _refuse_lonely_rendezvous(distributed: DistributedConfig) -> None:
@@ -125,18 +125,18 @@ def _refuse_lonely_rendezvous(distributed: DistributedConfig) -> None:
         )
 
 
-def _refuse_contradictions(distributed: DistributedConfig, placement: Placement | None) -> None:
+def _refuse_contradictions(distributed: DistributedConfig, world: WorldInfo | None) -> None:
     asked = distributed.workers * distributed.nodes
-    if placement is None and asked > 1:
+    if world is None and asked > 1:
         raise UsageError(
             f"This worker is one of {asked} (distributed.workers, distributed.nodes), but its environment does not say "
             "which: whoever starts workers sets RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and "
             "MASTER_PORT."
         )
-    if placement is None or placement.started_by == "seqtrain" or asked in (1, placement.world_size):
+    if world is None or world.started_by == "seqtrain" or asked in (1, world.world_size):
         return
     raise ConfigError(
-        f"{placement.started_by} started {placement.world_size} workers, but distributed.workers and "
+        f"{world.started_by} started {world.world_size} workers, but distributed.workers and "
         f"distributed.nodes say {asked}. Leave --workers and --nodes away, or set both to 1: "
         "how many there are is what the job says."
     )

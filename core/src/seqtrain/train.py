@@ -7,7 +7,7 @@ import logging
 from seqtrain.build import build_trainer
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
-from seqtrain.finetune.warm_start import initial_weights
+from seqtrain.finetune.warm_start import warm_start
 from seqtrain.inference.load import load_run
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
@@ -26,11 +26,11 @@ def main(request: RunRequest, registry: Registry, group: WorkerGroup) -> Results
     """Build the parts, restore the newest checkpoint if there is one, train, and measure what came out."""
     config = request.config
     with open_run(request, registry, group) as (folder, progress_bar):
-        start = initial_weights(config, registry, folder)
+        start = warm_start(config, registry, folder)
         trainer = build_trainer(config, registry, folder, progress_bar, start, group)
         if group.is_main:
             write_down_data(trainer.task, folder)
-        resumed = trainer.checkpointing.restore(trainer)
+        resumed = trainer.checkpointer.restore(trainer)
         if resumed and group.is_main:
             folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
         describe_run(trainer, folder, resumed=resumed)
@@ -90,5 +90,5 @@ def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, fol
     finished = load_run(folder, registry, config, task=trainer.task, group=trainer.engine.group)
     measures = finished.evaluator.measure(split, finished.models)
     checkpoint = finished.checkpoints[0]
-    trainer.reporter.log_results(trainer.progress, split, measures, checkpoint=checkpoint)
+    trainer.metric_logger.log_results(trainer.progress, split, measures, checkpoint=checkpoint)
     return Results(folder.path, split=split, checkpoint=checkpoint, measures=measures)

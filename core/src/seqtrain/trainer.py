@@ -11,20 +11,20 @@ from torch import nn
 from torch.profiler import record_function
 
 from seqtrain.batch import Step
-from seqtrain.checkpoint.checkpointer import Checkpointing
+from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.errors import BadStepError, ConfigError
 from seqtrain.evaluation import Evaluator, deciding
-from seqtrain.metrics.logger import Reporter
+from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, LRScheduler, Stateful
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.task import Task
-from seqtrain.training.diagnostics import explaining_out_of_memory
+from seqtrain.training.diagnostics import explain_out_of_memory
 from seqtrain.training.progress import Progress
-from seqtrain.training.step_check import StepGuard
+from seqtrain.training.step_check import StepCheck
 from seqtrain.training.stopping import reached_limit
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ class Trainer:
     Args:
         config: limits, cadences, clipping.
         parts: what was built.
-        checkpointing: when and where checkpoints are saved.
-        reporter: takes the metrics.
+        checkpointer: when and where checkpoints are saved.
+        metric_logger: takes the metrics.
         hooks: what watches the run.
         stateful: which of those have state, by the name it has in a checkpoint.
     """
@@ -81,8 +81,8 @@ class Trainer:
         self,
         config: TrainerConfig,
         parts: Parts,
-        checkpointing: Checkpointing,
-        reporter: Reporter,
+        checkpointer: Checkpointer,
+        metric_logger: MetricLogger,
         hooks: RunHooks,
         stateful: Mapping[str, Stateful],
     ) -> None:
@@ -90,9 +90,9 @@ class Trainer:
         self.task, self.model, self.criterion = parts.task, parts.model, parts.criterion
         self.optimizer, self.engine = parts.optimizer, parts.engine
         self.train_data, self.evaluator, self.total_steps = parts.train_data, parts.evaluator, parts.total_steps
-        self.checkpointing, self.reporter, self.hooks = checkpointing, reporter, hooks
+        self.checkpointer, self.metric_logger, self.hooks = checkpointer, metric_logger, hooks
         self.progress = Progress()
-        self._guard = StepGuard(config)
+        self._step_check = StepCheck(config)
         self._stop: tuple[str, bool] | None = None
         self._save = False
         self.stop_reason: str | None = None
@@ -111,27 +111,27 @@ class Trainer:
                 try:
                     self.run_epoch()
                 except BadStepError as error:
-                    self._guard.leave_out_step(self, error)
-            self.checkpointing.save(self)
-            self.checkpointing.finish(self, last=True)
+                    self._step_check.skip_step(self, error)
+            self.checkpointer.save(self)
+            self.checkpointer.finish(self, last=True)
             self.hooks.call("seqtrain_run_end", trainer=self)
         except BaseException as error:
             self.hooks.call("seqtrain_run_exception", trainer=self, error=error)
             raise
         finally:
-            self.checkpointing.close()
+            self.checkpointer.close()
 
     def run_epoch(self) -> None:
         """Train to the end of the epoch, from wherever in it the run stands."""
         progress, plan = self.progress, self.train_data.plan(self.progress.epoch)
         self.hooks.call("seqtrain_epoch_start", trainer=self)
-        self.reporter.log_plan(progress, plan)
+        self.metric_logger.log_plan(progress, plan)
         progress.plan = plan.digest
         for step in self.train_data.steps(progress.epoch, progress.cursor):
-            if progress.step + 1 not in progress.left_out:
+            if progress.step + 1 not in progress.skipped_steps:
                 self.train_step(step)
             progress.advance(step.size, plan.num_micro_batches)
-            self.do_what_is_due()
+            self.after_step()
             if self.stop_reason is not None:
                 break
         if progress.epoch_ended:
@@ -152,7 +152,7 @@ class Trainer:
         """
         self.optimizer.zero_grad()
         losses, outputs, sample_size = [], [], 0
-        with explaining_out_of_memory(step.samples):
+        with explain_out_of_memory(step.samples):
             for index, sample, ignore_grad in self.engine.accumulate(step):
                 self.engine.seed_micro_batch(self.progress.step, index)
                 loss, size, logging_output = self.task.train_step(
@@ -169,23 +169,23 @@ class Trainer:
             self.optimizer.multiply_grads(self.engine.gradient_scale / max(sample_size, 1))
         with record_function("clip-grads"):
             grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        if self._guard.check(self, step.samples, losses, sample_size, grad_norm):
+        if self._step_check.check(self, step.samples, losses, sample_size, grad_norm):
             with record_function("optimizer"):
                 self.optimizer.step(self.progress.step + 1)
-            self.reporter.add_step(outputs, self.optimizer.measures, grad_norm)
+            self.metric_logger.add_step(outputs, self.optimizer.measures, grad_norm)
 
-    def do_what_is_due(self) -> None:
+    def after_step(self) -> None:
         """Log, validate and save, where due after the step just counted; then see whether to go on."""
         progress = self.progress
         self.measures = {}
         self.hooks.call("seqtrain_step_end", trainer=self)
-        self.reporter.log_training(progress)
-        self.checkpointing.announce(self)
+        self.metric_logger.log_training(progress)
+        self.checkpointer.announce(self)
         self._stop_at_limits()
         if self.config.validate.due(progress) or self.reached_limit:
             self.validate()
-        if self.checkpointing.due(progress):
-            self.checkpointing.save(self)
+        if self.checkpointer.due(progress):
+            self.checkpointer.save(self)
         self._agree()
 
     def validate(self) -> None:
@@ -193,13 +193,13 @@ class Trainer:
         if not self.evaluator.validation_splits:
             return
         self.hooks.call("seqtrain_validation_start", trainer=self)
-        with self.reporter.validating():
+        with self.metric_logger.validating():
             measures = self.evaluator.validate(self.model)
         self.measures = deciding(measures)
         self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
-        self.reporter.log_validation(self.progress, measures)
+        self.metric_logger.log_validation(self.progress, measures)
         if self.config.best_metric not in self.measures:
-            self.checkpointing.save(self)  # the setting may be changed on resume, and no step need be lost
+            self.checkpointer.save(self)  # the setting may be changed on resume, and no step need be lost
             raise ConfigError(
                 f"trainer.best_metric={self.config.best_metric} is not among the measures of validation: "
                 f"{', '.join(self.measures)}. Choose one of these; the run goes on from here."
@@ -216,7 +216,7 @@ class Trainer:
         if self._stop is None:
             self._stop = (reason, interrupted)
 
-    def save_soon(self) -> None:
+    def request_checkpoint(self) -> None:
         """Ask for a checkpoint of the present or the next step, whatever the cadence; signal handlers may."""
         self._save = True
 
@@ -227,8 +227,8 @@ class Trainer:
             "model": self.model,
             "optimizer": self.optimizer,
             "progress": self.progress,
-            "metrics": self.reporter,
-            "guard": self._guard,
+            "metrics": self.metric_logger,
+            "guard": self._step_check,
             **self._stateful,
             "data": self.train_data,  # last: with another vocabulary it is not the same either, which explains less
         }
@@ -247,7 +247,7 @@ class Trainer:
                 "that were seen in it already are seen once more.",
                 self.progress.epoch,
             )
-            self.progress.start_epoch_anew()
+            self.progress.restart_epoch()
 
     def _stop_at_limits(self) -> None:
         reason = reached_limit(self.config, self.progress, self.optimizer)
@@ -262,7 +262,7 @@ class Trainer:
         asked = group.gather_numbers([self._stop is not None, save, self.progress.train_seconds])
         self.progress.train_seconds = asked[0][2]
         if any(save for _, save, _ in asked):
-            self.checkpointing.request()
+            self.checkpointer.request()
         if self.stop_reason is None and any(stop for stop, _, _ in asked):
             reason, interrupted = next(filter(None, group.gather(self._stop)))
             self.stop_reason, self.reached_limit = reason, not interrupted

@@ -158,8 +158,8 @@ class ScannedTable:
 
     def found(self, used: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was counted in the table, given what was counted in the texts that are used."""
-        left_out = self.num_empty if self.reader.empty == "skip" else 0
-        more = {name: used[name] + left_out for name in ("lines", "skipped")}
+        skipped_steps = self.num_empty if self.reader.empty == "skip" else 0
+        more = {name: used[name] + skipped_steps for name in ("lines", "skipped")}
         return {**used, **more, "empty": self.num_empty}
 
 

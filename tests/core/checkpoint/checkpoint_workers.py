@@ -23,8 +23,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from seqtrain.checkpoint import checkpoint as checkpoint_module
-from seqtrain.checkpoint.checkpointer import Checkpointing
-from seqtrain.checkpoint.sharding import own_share
+from seqtrain.checkpoint.checkpointer import Checkpointer
+from seqtrain.checkpoint.sharding import local_shards
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
@@ -66,7 +66,7 @@ class Average:
 
 
 class Run:
-    """A model that is trained a little: as much of a trainer as `Checkpointing` wants."""
+    """A model that is trained a little: as much of a trainer as `Checkpointer` wants."""
 
     def __init__(self, group: WorkerGroup, seed: int = 0) -> None:
         torch.manual_seed(seed)
@@ -79,7 +79,7 @@ class Run:
         self.progress, self.measures, self.told = Progress(), {}, []
         self.engine = SimpleNamespace(group=group)
         self.hooks = SimpleNamespace(call=lambda name, trainer, path: self.told.append(path.name))
-        self.reporter = SimpleNamespace(forget_after=lambda step: None)
+        self.metric_logger = SimpleNamespace(truncate_after=lambda step: None)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -103,15 +103,15 @@ class Run:
         self.inner.step()
         self.progress.step += 1
 
-    def whole(self) -> dict[str, Any]:
+    def full_model(self) -> dict[str, Any]:
         """Return the state of a single process; all workers call it."""
         return {name: _whole(part.state_dict()) for name, part in self.state.items()}
 
 
-def checkpointing(folder: Path, **config: Any) -> Checkpointing:
+def checkpointing(folder: Path, **config: Any) -> Checkpointer:
     """Return what saves into a folder."""
     store = CheckpointStore(folder)
-    return Checkpointing(CheckpointConfig(**config), store, metric="loss", higher_is_better=False)
+    return Checkpointer(CheckpointConfig(**config), store, metric="loss", higher_is_better=False)
 
 
 def _whole(state: Any) -> Any:
@@ -128,7 +128,7 @@ def save(group: WorkerGroup, folder: Path) -> None:
     saving = checkpointing(folder / f"by-{group.world_size}")
     for _ in range(3):
         run.step()
-    expected = run.whole()
+    expected = run.full_model()
     if group.is_main:
         CheckpointStore(folder / "whole").save(3, 1, expected, {})
     saving.save(run)
@@ -145,11 +145,11 @@ def load(group: WorkerGroup, folder: Path) -> None:
         run = Run(group, seed=7)
         assert checkpointing(folder / name).restore(run)
         expected = CheckpointStore(folder / "whole").open("last")
-        assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.whole())), name
+        assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.full_model())), name
         moments = [each["exp_avg"] for each in run.inner.state.values()]
         for tensor in (*run.model.parameters(), *run.average.average.values(), *moments):
             assert isinstance(tensor, DTensor)
-        share = own_share({each: part.state_dict() for each, part in run.state.items()}, group)
+        share = local_shards({each: part.state_dict() for each, part in run.state.items()}, group)
         CheckpointStore(folder / f"{name}-by-{group.world_size}").save(3, 1, share, {}, group)
         run.step()
 
@@ -163,7 +163,7 @@ def go_on(group: WorkerGroup, folder: Path) -> None:
     for run in (straight, resumed):
         run.step()
         run.step()
-    assert not differing(leaves(straight.whole()), leaves(resumed.whole()))
+    assert not differing(leaves(straight.full_model()), leaves(resumed.full_model()))
 
 
 def fail(group: WorkerGroup, folder: Path) -> None:

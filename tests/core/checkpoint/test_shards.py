@@ -1,4 +1,4 @@
-"""A tensor that lies in pieces is the tensor that was cut, and nothing else that claims to be one is used."""
+"""A tensor that lies in shards is the tensor that was cut, and nothing else that claims to be one is used."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from safetensors.torch import save_file
 
 from seqtrain.checkpoint.agreement import Workers, together
 from seqtrain.checkpoint.atomic_io import NotWrittenError
-from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
+from seqtrain.checkpoint.checkpoint import Checkpoint, check_shards, write_state
 from seqtrain.checkpoint.manifest import NAME, write_manifest
-from seqtrain.checkpoint.sharding import own_share
-from seqtrain.checkpoint.shards import INDEX, Piece, boundaries
+from seqtrain.checkpoint.sharding import local_shards
+from seqtrain.checkpoint.shards import INDEX, Shard, boundaries
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError
@@ -33,19 +33,19 @@ def worker(rank: int, world_size: int = 2, said: Callable[[Any], list[Any]] = la
     return SimpleNamespace(rank=rank, world_size=world_size, gather=said)
 
 
-def cut(tensor: torch.Tensor, rank: int, world_size: int = 2) -> Piece:
-    """Return a worker's piece of a tensor."""
+def cut(tensor: torch.Tensor, rank: int, world_size: int = 2) -> Shard:
+    """Return a worker's shard of a tensor."""
     bounds = boundaries(tensor.shape[0], world_size)
-    return Piece(tensor[bounds[rank] : bounds[rank + 1]].clone(), tuple(tensor.shape))
+    return Shard(tensor[bounds[rank] : bounds[rank + 1]].clone(), tuple(tensor.shape))
 
 
 def write(folder: Path, tensor: torch.Tensor = WEIGHT, world_size: int = 2) -> Path:
     """Write a checkpoint as workers would, one after the other."""
     folder.mkdir()
     for rank in range(world_size):
-        piece = cut(tensor, rank, world_size)
+        shard = cut(tensor, rank, world_size)
         state = {
-            "model": {"w": piece, "tied": piece, "counts": torch.arange(2) if rank == 0 else None},
+            "model": {"w": shard, "tied": shard, "counts": torch.arange(2) if rank == 0 else None},
             "progress": {"step": 3},
         }
         write_state(folder, state, worker(rank, world_size))
@@ -91,7 +91,7 @@ def test_pieces_make_the_whole_again(tmp_path: Path, world_size: int, dtype: tor
 
 
 def test_any_rows_can_be_read_alone(checkpoint: Path, tmp_path: Path) -> None:
-    """From pieces and from a whole one: across the cut, within a piece, none."""
+    """From shards and from a whole one: across the cut, within a shard, none."""
     CheckpointStore(tmp_path / "whole").save(1, 1, {"model": {"w": WEIGHT}}, {})
     for each in (Checkpoint.read(checkpoint), CheckpointStore(tmp_path / "whole").open("last")):
         for begin in range(6):
@@ -107,7 +107,7 @@ def test_who_loads_is_told_where_a_tensor_belongs(tmp_path: Path) -> None:
     told = []
 
     for part in state:
-        Checkpoint.read(path).load(part, lambda keys, stored: told.append((keys, stored.shape)) or stored.whole())
+        Checkpoint.read(path).load(part, lambda keys, stored: told.append((keys, stored.shape)) or stored.full_model())
 
     assert [
         (("optimizer", "state", 0, "m"), (5, 3)),
@@ -132,7 +132,7 @@ def test_the_files_are_those_that_the_index_names(checkpoint: Path) -> None:
 
 def test_the_other_workers_write_nothing_where_nothing_is_divided(tmp_path: Path) -> None:
     """As with DDP, where every worker has the same."""
-    state = own_share({"model": {"w": WEIGHT}, "progress": {"step": 3}}, worker(1))
+    state = local_shards({"model": {"w": WEIGHT}, "progress": {"step": 3}}, worker(1))
 
     assert {} == write_state(tmp_path, state, worker(1))
     assert not list(tmp_path.iterdir())
@@ -140,13 +140,13 @@ def test_the_other_workers_write_nothing_where_nothing_is_divided(tmp_path: Path
 
 def test_a_piece_that_is_damaged_or_missing_is_noticed(checkpoint: Path) -> None:
     """By verifying, and by who reads without."""
-    piece = checkpoint / "model-2-of-2.safetensors"
-    content = piece.read_bytes()
-    piece.write_bytes(content[:-1] + b"\1")
+    shard = checkpoint / "model-2-of-2.safetensors"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + b"\1")
     with pytest.raises(CheckpointError, match=r"model-2-of-2\.safetensors has other content"):
         Checkpoint.verified(checkpoint)
 
-    piece.unlink()
+    shard.unlink()
     with pytest.raises(CheckpointError, match=r"model-2-of-2\.safetensors is missing"):
         Checkpoint.verified(checkpoint)
     with pytest.raises(CheckpointError, match=r"Cannot read 'model' from checkpoint .*No such file"):
@@ -213,19 +213,19 @@ def test_pieces_of_several_types_are_refused(checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="of several types: F32, I32"):
         Checkpoint.read(checkpoint).load("model")
     with pytest.raises(CheckpointError, match="do not make a whole"):
-        check_pieces(checkpoint, [INDEX, "model.safetensors", *FILES])
+        check_shards(checkpoint, [INDEX, "model.safetensors", *FILES])
 
 
 def test_a_copy_of_a_piece_is_of_its_own() -> None:
-    """Tied pieces stay tied; the next copy lies in the same memory."""
-    snapshot, piece = Snapshot(), cut(WEIGHT, 0)
-    taken = snapshot.take({"model": {"a": piece, "b": piece}})["model"]
-    piece.rows.add_(1)
+    """Tied shards stay tied; the next copy lies in the same memory."""
+    snapshot, shard = Snapshot(), cut(WEIGHT, 0)
+    taken = snapshot.take({"model": {"a": shard, "b": shard}})["model"]
+    shard.rows.add_(1)
 
     assert torch.equal(WEIGHT[:3], taken["a"].rows)
     assert (5, 3) == taken["a"].shape
     assert taken["a"].rows is taken["b"].rows
-    again = snapshot.take({"model": {"a": piece, "b": piece}})["model"]
+    again = snapshot.take({"model": {"a": shard, "b": shard}})["model"]
     assert again["a"].rows.data_ptr() == taken["a"].rows.data_ptr()
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from seqtrain.data.epoch_iterator import prefetched
+from seqtrain.data.epoch_iterator import prefetch
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_items_come_in_order(depth: int) -> None:
     """The thread changes nothing about what comes."""
-    assert list(range(20)) == list(prefetched(range(20), depth))
+    assert list(range(20)) == list(prefetch(range(20), depth))
 
 
 @pytest.mark.parametrize("depth", [0, 2])
@@ -25,7 +25,7 @@ def test_an_error_comes_at_its_item(depth: int) -> None:
         yield 2
         raise ValueError("the third")
 
-    items = prefetched(failing(), depth)
+    items = prefetch(failing(), depth)
 
     assert [1, 2] == [next(items), next(items)]
     with pytest.raises(ValueError, match="the third"):
@@ -35,7 +35,7 @@ def test_an_error_comes_at_its_item(depth: int) -> None:
 def test_leaving_early_ends_the_thread() -> None:
     """No thread is left behind by a consumer that stops, however far ahead the producer is."""
     before = threading.active_count()
-    items = prefetched(iter(int, 1), 2)  # zeros without end
+    items = prefetch(iter(int, 1), 2)  # zeros without end
     next(items)
     items.close()  # type: ignore[attr-defined]
 
@@ -44,4 +44,4 @@ def test_leaving_early_ends_the_thread() -> None:
 
 def test_none_is_an_item_like_any_other() -> None:
     """Only the end of the items ends them."""
-    assert [None, 0, None] == list(prefetched([None, 0, None], 1))
+    assert [None, 0, None] == list(prefetch([None, 0, None], 1))

@@ -193,8 +193,8 @@ def test_blocks_that_are_used_in_pieces_are_not_among_those_in_order() -> None:
     assert not any(each._forward_hooks or each._forward_pre_hooks for each in model.modules())
 
 
-@pytest.mark.parametrize("left_out", [0, 1, 2])
-def test_a_pass_that_leaves_out_a_block_is_refused(left_out: int) -> None:
+@pytest.mark.parametrize("skipped_steps", [0, 1, 2])
+def test_a_pass_that_leaves_out_a_block_is_refused(skipped_steps: int) -> None:
     """The first, one within, or the last; a pass that has all of them twice is not."""
     model = Model(layers=3)
     ordered = list(model.layers)
@@ -202,9 +202,9 @@ def test_a_pass_that_leaves_out_a_block_is_refused(left_out: int) -> None:
     model(torch.ones(1, 3))
     model.layers.extend(ordered)
     model(torch.ones(1, 3))
-    model.layers = nn.ModuleList(each for each in ordered if each is not ordered[left_out])
+    model.layers = nn.ModuleList(each for each in ordered if each is not ordered[skipped_steps])
 
-    with pytest.raises(ConfigError, match=rf"left out layer {left_out + 1} of 3 \(Layer\).*layer_drop.*ddp"):
+    with pytest.raises(ConfigError, match=rf"left out layer {skipped_steps + 1} of 3 \(Layer\).*layer_drop.*ddp"):
         model(torch.ones(1, 3))
     model.layers = nn.ModuleList(ordered)
     model(torch.ones(1, 3))

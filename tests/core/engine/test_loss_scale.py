@@ -108,7 +108,7 @@ def test_an_overflow_lowers_the_scale_and_changes_nothing_else(toy, overflow) ->
 
     assert LossScale().value / 8 == trainer.optimizer.loss_scale.value
     assert 33 == trainer.progress.step
-    assert [] == trainer.progress.left_out
+    assert [] == trainer.progress.skipped_steps
     assert "Infinity" not in (toy.folder / "run/metrics.jsonl").read_text()
     steps = [state["step"] for state in trainer.optimizer.state_dict()["state"].values()]
     assert {30.0} == {float(each) for each in steps}
@@ -122,7 +122,7 @@ def test_a_run_goes_on_to_the_bit_with_its_scale(toy, overflow, stop: int) -> No
     straight.run()
     toy.trainer("resumed", trainer={**FP16, "max_steps": stop}).run()
     resumed = toy.trainer("resumed", trainer=FP16)
-    assert resumed.checkpointing.restore(resumed)
+    assert resumed.checkpointer.restore(resumed)
     assert resumed.optimizer.loss_scale.value < LossScale().value
     resumed.run()
 
@@ -133,11 +133,11 @@ def test_a_checkpoint_without_a_scale_can_be_gone_on_from(toy, caplog) -> None:
     """A run that began in fp32 starts with a new scale, and says so; the way back needs nothing."""
     toy.trainer(trainer={"max_epochs": 1}).run()
     trainer = toy.trainer(trainer={**FP16, "max_epochs": 2})
-    assert trainer.checkpointing.restore(trainer)
+    assert trainer.checkpointer.restore(trainer)
     assert "knows nothing of loss_scale" in caplog.text
     trainer.run()
     back = toy.trainer()
-    assert back.checkpointing.restore(back)
+    assert back.checkpointer.restore(back)
     back.run()
 
 

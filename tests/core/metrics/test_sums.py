@@ -1,4 +1,4 @@
-"""Sums and the measures made of them."""
+"""MetricSums and the measures made of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import math
 import pytest
 import torch
 
-from seqtrain.metrics.sums import Sums
+from seqtrain.metrics.sums import MetricSums
 
 
 def test_means_divide_once_by_the_whole_sample_size() -> None:
     """(6 + 4) / (3 + 1) = 2.5, not the mean of 2 and 4."""
-    sums = Sums()
+    sums = MetricSums()
     sums.add({"loss": torch.tensor(6.0), "num_targets": 3}, 3)
     sums.add({"loss": torch.tensor(4.0), "num_targets": 1}, 1)
 
@@ -23,7 +23,7 @@ def test_means_divide_once_by_the_whole_sample_size() -> None:
 
 def test_perplexity_is_the_exponential_of_the_loss_in_nats() -> None:
     """exp(2 ln 2 / 2) = 2; beyond what a float holds it stays finite."""
-    sums = Sums()
+    sums = MetricSums()
     sums.add({"nll_loss": 2 * math.log(2)}, 2)
     assert pytest.approx(2.0) == sums.means()["ppl"]
 
@@ -33,7 +33,7 @@ def test_perplexity_is_the_exponential_of_the_loss_in_nats() -> None:
 
 def test_sums_are_kept_in_double_precision() -> None:
     """2**24 + 1 is lost in fp32."""
-    sums = Sums()
+    sums = MetricSums()
     sums.add({"loss": torch.tensor(2.0**24)}, 1)
     sums.add({"loss": torch.tensor(1.0)}, 0)
 
@@ -43,7 +43,7 @@ def test_sums_are_kept_in_double_precision() -> None:
 def test_a_saved_state_goes_on_to_the_bit() -> None:
     """Through JSON and back, then adding, equals adding without the detour."""
     values = [torch.tensor(0.1), torch.tensor(0.2), torch.tensor(0.3)]
-    straight, first, second = Sums(), Sums(), Sums()
+    straight, first, second = MetricSums(), MetricSums(), MetricSums()
     for value in values:
         straight.add({"loss": value, "num_targets": 7}, 7)
     for value in values[:2]:
@@ -56,7 +56,7 @@ def test_a_saved_state_goes_on_to_the_bit() -> None:
 
 def test_nothing_added_gives_no_measures() -> None:
     """A reset leaves nothing behind, and nothing is divided by zero."""
-    sums = Sums()
+    sums = MetricSums()
     sums.add({"loss": 1.0}, 0)
     assert {"loss": 1.0} == sums.means()
 

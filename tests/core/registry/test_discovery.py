@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from seqtrain.registry.discovery import discover
-from seqtrain.registry.filters import Switches
+from seqtrain.registry.filters import PluginFilters
 
 HEADER = "from seqtrain.plugin import Component, hookimpl\n"
 
@@ -140,7 +140,7 @@ def test_other_requirements_do_not_matter(zoo, requirement):
 
 @pytest.mark.parametrize(
     "options",
-    [{"environ": {"SEQTRAIN_DISABLE_PLUGINS": "x, acme"}}, {"switches": Switches(no_plugins=True)}],
+    [{"environ": {"SEQTRAIN_DISABLE_PLUGINS": "x, acme"}}, {"plugin_filters": PluginFilters(no_plugins=True)}],
     ids=["variable", "argument"],
 )
 def test_a_disabled_plugin_is_not_imported(zoo, options):

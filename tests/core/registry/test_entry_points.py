@@ -24,7 +24,7 @@ def test_it_agrees_with_packaging(clauses, installed):
 
 @pytest.mark.parametrize("installed", ["1.0rc1", "1.0.post1", "1.0+local"])
 def test_other_versions_than_releases_are_left_to_packaging(installed):
-    """A release candidate of 1.0 is not yet 1.0, and is not below 1 either."""
+    """A release declared of 1.0 is not yet 1.0, and is not below 1 either."""
     assert refused_requirement(["seqtrain>=0.1,<2"], installed=installed) == ""
     assert (refused_requirement(["seqtrain>=1"], installed=installed) != "") == (installed == "1.0rc1")
     assert refused_requirement(["seqtrain<1"], installed=installed) != ""

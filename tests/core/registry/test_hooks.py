@@ -8,7 +8,7 @@ from seqtrain.errors import ConfigError, PluginError
 from seqtrain.plugin import Component, hookimpl
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.registry.installed import Plugin
-from seqtrain.registry.registry import Registered
+from seqtrain.registry.registry import RegisteredComponent
 
 
 class Watcher:
@@ -40,9 +40,9 @@ def failing(error: BaseException):
     return Fails()
 
 
-def owner(kind: str) -> Registered:
+def owner(kind: str) -> RegisteredComponent:
     component = Component(kind=kind, name="watch", ref="zoo_code:Watch")
-    return Registered(component, Plugin(id="acme", distribution="zoo-acme", version="1.0"))
+    return RegisteredComponent(component, Plugin(id="acme", distribution="zoo-acme", version="1.0"))
 
 
 TRACKER = {"trackers.watch": owner("tracker")}

@@ -11,7 +11,7 @@ from seqtrain.plugin import Component
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.first_party import FIRST_PARTY
 from seqtrain.registry.installed import BadRecord, Plugin
-from seqtrain.registry.registry import NoConfig, Registered, Registry
+from seqtrain.registry.registry import NoConfig, RegisteredComponent, Registry
 
 
 def plugin(plugin_id: str, *names: str, kind: str = "model", **fields: object) -> Plugin:
@@ -239,9 +239,9 @@ PRESETS = """
 """
 
 
-def registered(**fields: object) -> Registered:
+def registered(**fields: object) -> RegisteredComponent:
     component = Component(**{"kind": "model", "name": "rnn", "ref": "zoo_code:Model", **fields})
-    return Registered(component, plugin("acme"))
+    return RegisteredComponent(component, plugin("acme"))
 
 
 def test_references_are_imported_when_asked_for(zoo):
@@ -287,7 +287,7 @@ def test_an_editable_plugin_is_reinstalled_from_its_folder(zoo):
     acme = dataclasses.replace(plugin("acme"), editable=True, location="/home/me/acme")
 
     with pytest.raises(PluginError, match="pip install --force-reinstall --editable /home/me/acme"):
-        Registered(Component(kind="model", name="rnn", ref="zoo_missing:Model"), acme).load()
+        RegisteredComponent(Component(kind="model", name="rnn", ref="zoo_missing:Model"), acme).load()
 
 
 def test_a_missing_dependency_is_what_is_to_be_installed(zoo):

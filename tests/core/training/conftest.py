@@ -28,7 +28,7 @@ from seqtrain.metrics.console import NoProgressBar
 from seqtrain.plugin import Component
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.installed import Plugin
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.testing.samples import PADDING
 from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
@@ -72,7 +72,7 @@ def toy_scheduler(config: object, *, total_steps: int | None) -> Callable[[int],
 
 
 @dataclass(frozen=True)
-class ToyPart(Registered):
+class ToyPart(RegisteredComponent):
     """A part that is there already."""
 
     part: Any = None

@@ -16,7 +16,7 @@ from seqtrain.config.schema import DistributedConfig, TrainerConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.errors import LossSpikeError, NonFiniteError, OutOfMemoryError
 from seqtrain.training.cadence import Every
-from seqtrain.training.step_check import StepGuard
+from seqtrain.training.step_check import StepCheck
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def assert_same_end(first: Any, second: Any) -> None:
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
     assert str(first.optimizer.state_dict()["state"]) == str(second.optimizer.state_dict()["state"])
-    assert first.progress.left_out == second.progress.left_out
+    assert first.progress.skipped_steps == second.progress.skipped_steps
     assert first.progress.step == second.progress.step
 
 
@@ -104,7 +104,7 @@ def test_a_skipped_step_changes_nothing_but_the_count(toy, in_step, caplog):
     trainer.hooks.call = lambda hook, **arguments: (keep_six(hook), keep_seven(hook))
     trainer.run()
 
-    assert [7] == trainer.progress.left_out
+    assert [7] == trainer.progress.skipped_steps
     assert 33 == trainer.progress.step
     assert all(torch.equal(six[name], seven[name]) for name in six)
     assert "NaN" not in (toy.folder / "run/metrics.jsonl").read_text()
@@ -121,7 +121,7 @@ def test_rolling_back_ends_where_skipping_does(toy, in_step, wrong):
         ends[policy] = toy.trainer(policy, trainer={"on_bad_step": policy})
         ends[policy].run()
 
-    assert [7, 18] == ends["rollback"].progress.left_out
+    assert [7, 18] == ends["rollback"].progress.skipped_steps
     assert_same_end(ends["skip"], ends["rollback"])
     assert metrics(toy, "skip") == metrics(toy, "rollback")
 
@@ -137,7 +137,7 @@ def test_a_run_that_left_a_step_out_goes_on_to_the_bit(toy, in_step, policy, sto
     straight.run()
     toy.trainer("resumed", trainer={**changes, "max_steps": stop}).run()
     resumed = toy.trainer("resumed", trainer=changes)
-    assert resumed.checkpointing.restore(resumed)
+    assert resumed.checkpointer.restore(resumed)
     resumed.run()
 
     assert_same_end(straight, resumed)
@@ -173,7 +173,7 @@ def test_a_spike_can_be_skipped(toy, in_step):
     trainer = toy.trainer(trainer={"max_epochs": 6, "loss_spike": 10.0, "on_bad_step": "skip"})
     trainer.run()
 
-    assert [60] == trainer.progress.left_out
+    assert [60] == trainer.progress.skipped_steps
 
 
 ALONE: Any = SimpleNamespace(engine=Engine(DistributedConfig()))
@@ -182,7 +182,7 @@ ALONE: Any = SimpleNamespace(engine=Engine(DistributedConfig()))
 
 def test_mean_and_variance_of_the_first_steps_are_those_of_all_steps_so_far():
     """By hand, for 2, 4 and 9: mean 5, variance (9 + 1 + 16) / 3."""
-    guard = StepGuard(TrainerConfig(loss_spike=3.0))
+    guard = StepCheck(TrainerConfig(loss_spike=3.0))
     for loss in (4.0, 8.0, 18.0):
         guard.check(ALONE, [], [torch.tensor(loss)], 2, torch.tensor(1.0))
 
@@ -194,7 +194,7 @@ def test_mean_and_variance_of_the_first_steps_are_those_of_all_steps_so_far():
 
 def test_later_steps_weigh_more_than_those_long_ago():
     """After 50 steps each new one has a share of 0.02: from 0 to 1 the mean moves by that."""
-    guard = StepGuard(TrainerConfig(loss_spike=1e9))
+    guard = StepCheck(TrainerConfig(loss_spike=1e9))
     for _ in range(100):
         guard.check(ALONE, [], [torch.tensor(0.0)], 1, torch.tensor(1.0))
     guard.load_state_dict({**guard.state_dict(), "variance": 1.0})
@@ -224,7 +224,7 @@ def test_a_full_memory_names_the_batch_and_what_to_lower(toy, in_step, error):
         toy.trainer().run()
 
     again = toy.trainer()
-    assert again.checkpointing.restore(again)
+    assert again.checkpointer.restore(again)
     assert 5 == again.progress.step
 
 
@@ -255,7 +255,7 @@ def test_a_checkpoint_from_before_the_guard_is_gone_on_with(toy, monkeypatch, ca
     monkeypatch.undo()
     resumed = toy.trainer()
 
-    assert resumed.checkpointing.restore(resumed)
+    assert resumed.checkpointer.restore(resumed)
     assert "knows nothing of guard: starting anew with it" in caplog.text
     assert 5 == resumed.progress.step
 

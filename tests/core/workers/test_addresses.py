@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from seqtrain.workers.addresses import host_and_port, interface_of, own_address
-from seqtrain.workers.process_group import available_cores, share_of_cores
+from seqtrain.workers.process_group import available_cores, cores_per_worker
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_a_host_reaches_itself_and_not_what_has_no_address() -> None:
 
 def test_cores_are_divided_as_they_are_bound() -> None:
     """A core that two workers may run on counts half for each; nobody gets less than one."""
-    assert share_of_cores([0, 1, 2, 3], [[0, 1, 2, 3]] * 2) == 2
-    assert share_of_cores([0, 1], [[0, 1], [2, 3]]) == 2
-    assert share_of_cores([0, 1], [[0, 1]] * 3) == 1
-    assert share_of_cores([0, 1, 2], [[0, 1, 2], [2]]) == 2
+    assert cores_per_worker([0, 1, 2, 3], [[0, 1, 2, 3]] * 2) == 2
+    assert cores_per_worker([0, 1], [[0, 1], [2, 3]]) == 2
+    assert cores_per_worker([0, 1], [[0, 1]] * 3) == 1
+    assert cores_per_worker([0, 1, 2], [[0, 1, 2], [2]]) == 2
     assert len(available_cores()) >= 1

@@ -59,7 +59,7 @@ def says(config: RunConfig, registry: Registry) -> list[Any]:
     """Return what a worker says that finds nobody alike."""
     recorder = Recorder(["other", {"software": {}, "plugins": {}, "settings": {}}])
     with pytest.raises(PluginError):
-        worker_check.refuse_differences(recorder, config, registry)
+        worker_check.refuse_worker_differences(recorder, config, registry)
     return recorder.said
 
 
@@ -78,7 +78,7 @@ def test_what_is_a_host_s_own_may_differ(settings) -> None:
     """Where it keeps its files, and how many workers it has."""
     group = Recorder(MAIN)
 
-    worker_check.refuse_differences(group, config(*settings), registry())
+    worker_check.refuse_worker_differences(group, config(*settings), registry())
     assert len(group.said) == 1
 
 
@@ -93,14 +93,14 @@ def test_what_is_a_host_s_own_may_differ(settings) -> None:
 def test_other_settings_are_named(settings, said) -> None:
     """With both values and the worker."""
     with pytest.raises(ConfigError, match="Worker 1 has other settings than worker 0") as caught:
-        worker_check.refuse_differences(Recorder(MAIN), config(*settings), registry())
+        worker_check.refuse_worker_differences(Recorder(MAIN), config(*settings), registry())
     assert said in str(caught.value)
 
 
 def test_other_plugins_are_named() -> None:
     """With both versions; and before the settings, which may differ for it."""
     with pytest.raises(PluginError, match=r"acme: acme-parts 1\.0 on worker 0, acme-parts 1\.1 on worker 1"):
-        worker_check.refuse_differences(Recorder(MAIN), config("trainer.seed=3"), registry("1.1"))
+        worker_check.refuse_worker_differences(Recorder(MAIN), config("trainer.seed=3"), registry("1.1"))
 
 
 def test_other_versions_of_what_computes_are_named(monkeypatch) -> None:
@@ -108,4 +108,4 @@ def test_other_versions_of_what_computes_are_named(monkeypatch) -> None:
     monkeypatch.setattr(worker_check.torch, "__version__", "2.0")
 
     with pytest.raises(PluginError, match=r"torch: .* on worker 0, 2\.0 on worker 1"):
-        worker_check.refuse_differences(Recorder(MAIN), config(), registry())
+        worker_check.refuse_worker_differences(Recorder(MAIN), config(), registry())

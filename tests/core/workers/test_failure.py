@@ -6,20 +6,22 @@ import signal
 
 import pytest
 
-from seqtrain.workers.local.failure import Ended, exit_status, judge
+from seqtrain.workers.local.failure import EndedWorker, exit_status, find_root_cause
 from seqtrain.workers.report import WorkerReport
 
 
-def ended(code: int, kind: str | None = None, time: float = 0.0, exit_code: int = 1, message: str = "no") -> Ended:
+def ended(
+    code: int, kind: str | None = None, time: float = 0.0, exit_code: int = 1, message: str = "no"
+) -> EndedWorker:
     report = None if kind is None else WorkerReport(kind=kind, exit_code=exit_code, message=message, time=time)
-    return Ended(exit_code=code, time=time, report=report)
+    return EndedWorker(exit_code=code, time=time, report=report)
 
 
-def verdict(*workers: Ended | None, may_wait: bool = False):
+def root_cause(*workers: EndedWorker | None, may_wait: bool = False):
     """Judge workers of which None are running."""
     done = {rank: each for rank, each in enumerate(workers) if each is not None}
     reports = {rank: None if each is None else each.report for rank, each in enumerate(workers)}
-    return judge(done, reports, may_wait=may_wait)
+    return find_root_cause(done, reports, may_wait=may_wait)
 
 
 LEFT, LOST = ended(0, "left", exit_code=0), ended(1, "lost", 0.5, message="lost the connection")
@@ -31,7 +33,7 @@ LEFT, LOST = ended(0, "left", exit_code=0), ended(1, "lost", 0.5, message="lost 
 )  # fmt: skip
 def test_no_failure_is_none(workers) -> None:
     """Nor is it one to do without a process group."""
-    assert verdict(*workers) is None
+    assert root_cause(*workers) is None
 
 
 @pytest.mark.parametrize(
@@ -47,39 +49,39 @@ def test_no_failure_is_none(workers) -> None:
 )
 def test_who_lost_a_connection_is_not_the_cause(cause, said, code) -> None:
     """Whatever the times: it may have been noticed first."""
-    found = verdict(LOST, cause)
+    found = root_cause(LOST, cause)
 
     assert found.message.startswith(said)
     assert found.exit_code == code
-    assert verdict(ended(-signal.SIGABRT), cause).message.startswith(said) or cause.exit_code == 0
+    assert root_cause(ended(-signal.SIGABRT), cause).message.startswith(said) or cause.exit_code == 0
 
 
 def test_the_first_of_several_causes_is_told() -> None:
     """By the time of each."""
     late, early = ended(1, "failed", 2.0, message="late"), ended(1, "failed", 1.0, message="early")
 
-    assert verdict(late, early).message == "worker 1: early"
-    assert verdict(early, late).message == "worker 0: early"
+    assert root_cause(late, early).message == "worker 1: early"
+    assert root_cause(early, late).message == "worker 0: early"
 
 
 def test_the_last_word_is_waited_for() -> None:
     """As long as a worker is running that may be the cause."""
-    assert verdict(LOST, None, may_wait=True) is None
-    assert verdict(ended(0), None, may_wait=True) is None
-    assert verdict(LOST, None).message == "worker 0: lost the connection"
-    assert verdict(LOST, LOST, may_wait=True).message == "worker 0: lost the connection"
-    assert verdict(ended(1, "failed"), None, may_wait=True) is not None
+    assert root_cause(LOST, None, may_wait=True) is None
+    assert root_cause(ended(0), None, may_wait=True) is None
+    assert root_cause(LOST, None).message == "worker 0: lost the connection"
+    assert root_cause(LOST, LOST, may_wait=True).message == "worker 0: lost the connection"
+    assert root_cause(ended(1, "failed"), None, may_wait=True) is not None
 
 
 @pytest.mark.parametrize(("kind", "code", "hopeless"), [("failed", 3, True), ("failed", 1, False), ("lost", 3, False)])
 def test_another_try_is_not_worth_it_for_what_the_user_has_to_mend(kind, code, hopeless) -> None:
     """Settings, plugins and data stay as they are."""
-    assert verdict(ended(code, kind, exit_code=code)).hopeless is hopeless
+    assert root_cause(ended(code, kind, exit_code=code)).hopeless is hopeless
 
 
 def test_all_places_are_told_where_nobody_moves() -> None:
     """And who said nothing at all."""
-    found = verdict(ended(1, "stuck", message="made no progress for 5 s: waiting in a.py:1, f"), None)
+    found = root_cause(ended(1, "stuck", message="made no progress for 5 s: waiting in a.py:1, f"), None)
 
     assert found.stuck
     assert "worker 0 made no progress for 5 s: waiting in a.py:1, f" in found.message

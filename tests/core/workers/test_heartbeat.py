@@ -9,25 +9,25 @@ import sys
 import threading
 import time
 
-from seqtrain.workers.local.agent import Silence
+from seqtrain.workers.local.agent import Heartbeat
 
 
 def test_it_acts_once_nothing_was_heard() -> None:
     """Not before something was to be expected."""
     acted = threading.Event()
-    silence = Silence(0.2, acted.set)
+    silence = Heartbeat(0.2, acted.set)
 
     assert not acted.wait(0.6)
-    silence.heard()
+    silence.beat()
     assert acted.wait(30)
 
 
 def test_it_rests_when_nothing_is_expected() -> None:
     """However long that is."""
     acted = threading.Event()
-    silence = Silence(0.2, acted.set)
-    silence.heard()
-    silence.expect_none()
+    silence = Heartbeat(0.2, acted.set)
+    silence.beat()
+    silence.pause()
 
     assert not acted.wait(0.8)
 
@@ -35,10 +35,10 @@ def test_it_rests_when_nothing_is_expected() -> None:
 def test_a_process_that_was_stopped_was_not_silent() -> None:
     """Ctrl-Z, and much later `fg`, ends nothing."""
     code = (
-        "import time; from seqtrain.workers.local.agent import Silence\n"
-        "silence = Silence(1.5, lambda: print('acted', flush=True)); print('ready', flush=True)\n"
+        "import time; from seqtrain.workers.local.agent import Heartbeat\n"
+        "silence = Heartbeat(1.5, lambda: print('acted', flush=True)); print('ready', flush=True)\n"
         "until = time.monotonic() + 4\n"
-        "while time.monotonic() < until: silence.heard(); time.sleep(0.05)\n"
+        "while time.monotonic() < until: silence.beat(); time.sleep(0.05)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

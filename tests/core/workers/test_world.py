@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtrain.errors import UsageError
-from seqtrain.workers.report import AGENT, MEETING
-from seqtrain.workers.world import PORTS, Placement, first_host
+from seqtrain.workers.report import AGENT, RENDEZVOUS_ID
+from seqtrain.workers.world import PORTS, WorldInfo, first_host
 
 TORCHRUN = {
     "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "n1",
@@ -30,54 +30,54 @@ BATCH_SCRIPT = {
 
 def test_torchrun_says_all() -> None:
     """And is told from others by its run id."""
-    placement = Placement.from_environment(TORCHRUN)
+    world = WorldInfo.from_environment(TORCHRUN)
 
-    assert placement == Placement(
+    assert world == WorldInfo(
         rank=3, world_size=4, local_rank=1, local_world_size=2, master_addr="n1", master_port=29500,
-        started_by="torchrun", meeting="0",
+        started_by="torchrun", rendezvous_id="0",
     )  # fmt: skip
-    assert placement.several_hosts
+    assert world.several_hosts
 
 
 def test_our_agent_and_launchers_say_the_same() -> None:
-    """They set what torchrun sets; ours names each meeting."""
-    ours = Placement.from_environment({**TORCHRUN, AGENT: "7", MEETING: "n1-7-2"})
-    others = Placement.from_environment({name: TORCHRUN[name] for name in TORCHRUN if "ELASTIC" not in name})
+    """They set what torchrun sets; ours names each rendezvous."""
+    ours = WorldInfo.from_environment({**TORCHRUN, AGENT: "7", RENDEZVOUS_ID: "n1-7-2"})
+    others = WorldInfo.from_environment({name: TORCHRUN[name] for name in TORCHRUN if "ELASTIC" not in name})
 
-    assert (ours.started_by, ours.meeting) == ("seqtrain", "n1-7-2")
-    assert (others.started_by, others.meeting) == ("a launcher", "first")
+    assert (ours.started_by, ours.rendezvous_id) == ("seqtrain", "n1-7-2")
+    assert (others.started_by, others.rendezvous_id) == ("a launcher", "first")
 
 
 def test_in_a_pod_there_is_one_worker() -> None:
     """A PyTorchJob sets nothing that is local."""
-    placement = Placement.from_environment(POD)
+    world = WorldInfo.from_environment(POD)
 
-    assert (placement.rank, placement.world_size) == (1, 3)
-    assert (placement.local_rank, placement.local_world_size) == (0, 1)
-    assert placement.started_by == "Kubernetes"
+    assert (world.rank, world.world_size) == (1, 3)
+    assert (world.local_rank, world.local_world_size) == (0, 1)
+    assert world.started_by == "Kubernetes"
 
 
 def test_srun_says_it_in_its_own_words() -> None:
     """The main worker is on the first host of the step, and not where srun was typed."""
-    placement = Placement.from_environment(SRUN)
+    world = WorldInfo.from_environment(SRUN)
 
-    assert (placement.rank, placement.world_size) == (6, 7)
-    assert (placement.local_rank, placement.local_world_size) == (0, 1)
-    assert (placement.master_addr, placement.started_by) == ("gpu07", "srun")
-    assert placement.master_port in PORTS
-    first = Placement.from_environment({**SRUN, "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0"})
+    assert (world.rank, world.world_size) == (6, 7)
+    assert (world.local_rank, world.local_world_size) == (0, 1)
+    assert (world.master_addr, world.started_by) == ("gpu07", "srun")
+    assert world.master_port in PORTS
+    first = WorldInfo.from_environment({**SRUN, "SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0"})
     assert (first.local_rank, first.local_world_size) == (1, 2)
-    assert first.master_port == placement.master_port
+    assert first.master_port == world.master_port
 
 
 def test_steps_and_jobs_side_by_side_meet_at_different_ports() -> None:
     """They may run on the same hosts; the user's own port is taken where there is one."""
     ports = {
-        Placement.from_environment({**SRUN, "SLURM_JOB_ID": str(4711 + job), "SLURM_STEP_ID": str(step)}).master_port
+        WorldInfo.from_environment({**SRUN, "SLURM_JOB_ID": str(4711 + job), "SLURM_STEP_ID": str(step)}).master_port
         for job in range(10)
         for step in range(10)
     }
-    chosen = Placement.from_environment({**SRUN, "MASTER_PORT": "29400", "MASTER_ADDR": "here"})
+    chosen = WorldInfo.from_environment({**SRUN, "MASTER_PORT": "29400", "MASTER_ADDR": "here"})
 
     assert len(ports) == 100
     assert (chosen.master_addr, chosen.master_port) == ("here", 29400)
@@ -100,12 +100,12 @@ def test_steps_and_jobs_side_by_side_meet_at_different_ports() -> None:
 )
 def test_a_process_by_itself_is_none_of_several(environ) -> None:
     """Whatever else stands in its environment: the script of a batch job and an interactive shell included."""
-    assert Placement.from_environment(environ) is None
+    assert WorldInfo.from_environment(environ) is None
 
 
 def test_torchrun_within_srun_is_torchrun() -> None:
     """What is started last says who a process is."""
-    assert Placement.from_environment({**SRUN, **TORCHRUN}).started_by == "torchrun"
+    assert WorldInfo.from_environment({**SRUN, **TORCHRUN}).started_by == "torchrun"
 
 
 @pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
@@ -117,7 +117,7 @@ def test_a_wrong_variable_of_torchrun_is_named(name, value) -> None:
         return
 
     with pytest.raises(UsageError, match=rf"\b{name}\b.*expected") as caught:
-        Placement.from_environment(environ)
+        WorldInfo.from_environment(environ)
     if value:
         assert repr(value) in str(caught.value)
 
@@ -135,7 +135,7 @@ def test_a_wrong_variable_of_srun_is_named(name, value) -> None:
     environ = {key: each for key, each in SRUN.items() if key != name} | ({} if value is None else {name: value})
 
     with pytest.raises(UsageError, match=rf"\b{name}\b.*expected"):
-        Placement.from_environment(environ)
+        WorldInfo.from_environment(environ)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_no_environment_is_answered_with_a_traceback(changed) -> None:
     """A place, none, or an error that a user can mend."""
     for environ in (changed, {**TORCHRUN, **changed}, {**SRUN, **changed}):
         try:
-            placement = Placement.from_environment(environ)
+            world = WorldInfo.from_environment(environ)
         except UsageError:
             continue
-        assert placement is None or 0 <= placement.rank < placement.world_size
+        assert world is None or 0 <= world.rank < world.world_size

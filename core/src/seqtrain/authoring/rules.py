@@ -28,7 +28,7 @@ from seqtrain.config.standalone import from_text, resolve_component, to_text
 from seqtrain.config.tree import Problems
 from seqtrain.errors import ConfigError, PluginError
 from seqtrain.plugin import ENTRY_POINT_GROUP, PROJECT
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.entry_points import API_MAJOR
 from seqtrain.registry.records import SUMMARY_LIMIT
 
@@ -250,7 +250,7 @@ RULES = (
 # fmt: on
 
 
-def _where(registered: Registered) -> str:
+def _where(registered: RegisteredComponent) -> str:
     return f"{registered.component.kind}/{registered.component.name}"
 
 
@@ -263,7 +263,7 @@ def _required(config_type: type) -> list[str]:
     ]
 
 
-def _problems_of(subject: Subject, registered: Registered, name: str) -> Iterator[str]:
+def _problems_of(subject: Subject, registered: RegisteredComponent, name: str) -> Iterator[str]:
     """Choose a component by name, perhaps with a preset, and give it all its settings, as a user would."""
     registry, kind = subject.registry, registered.component.kind
     try:
@@ -272,7 +272,7 @@ def _problems_of(subject: Subject, registered: Registered, name: str) -> Iterato
         yield f"{_where(registered)}, chosen as {name}: {_one_line(error)}"
 
 
-def _problems_of_recipes(subject: Subject, registered: Registered, *, must_be_given: bool) -> Iterator[str]:
+def _problems_of_recipes(subject: Subject, registered: RegisteredComponent, *, must_be_given: bool) -> Iterator[str]:
     """Read a task's recipes, and use them as a run would where nothing else must be given."""
     references = [each for each in (registered.component.recipe, registered.component.builtin_recipe) if each]
     problems = Problems()

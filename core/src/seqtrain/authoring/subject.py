@@ -8,8 +8,8 @@ from functools import cached_property
 
 from seqtrain.authoring.probe import heavy_imports
 from seqtrain.errors import PluginError, did_you_mean
-from seqtrain.registry.component import Registered
-from seqtrain.registry.entry_points import Candidate, find_candidates, normalised
+from seqtrain.registry.component import RegisteredComponent
+from seqtrain.registry.entry_points import PluginEntryPoint, find_entry_points, normalised
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
 
@@ -27,7 +27,7 @@ class Subject:
 
     plugin: Plugin
     registry: Registry
-    candidate: Candidate
+    candidate: PluginEntryPoint
 
     @property
     def distribution(self) -> str:
@@ -35,11 +35,11 @@ class Subject:
         return normalised(self.plugin.distribution or "")
 
     @property
-    def components(self) -> list[Registered]:
+    def components(self) -> list[RegisteredComponent]:
         """What it offers."""
         return [each for each in self.registry.components() if each.plugin is self.plugin]
 
-    def configs(self) -> Iterator[tuple[Registered, type]]:
+    def configs(self) -> Iterator[tuple[RegisteredComponent, type]]:
         """Yield the components with the type of their settings, those that cannot be loaded left out."""
         for each in self.components:
             try:
@@ -82,7 +82,7 @@ def find_subjects(registry: Registry, name: str) -> list[Subject]:
             f"No plugin and no distribution is named {name!r}.{did_you_mean(name, known)} "
             "Install it first, for example with `pip install --editable FOLDER`; `seqtrain plugins list` shows it then."
         )
-    candidates = {_key(each.plugin): each for each in find_candidates()}
+    candidates = {_key(each.plugin): each for each in find_entry_points()}
     return [Subject(plugin, registry, candidates[_key(plugin)]) for plugin in found]
 
 

@@ -188,7 +188,7 @@ def ranking(checkpoints: Sequence[Checkpoint], metric: str, *, higher_is_better:
     return sorted(measured, key=lambda each: (sign * each.measures[metric], each.step))
 
 
-def keepers(checkpoints: Sequence[Checkpoint], *, keep_last: int, keep_every: Every) -> set[str]:
+def retained(checkpoints: Sequence[Checkpoint], *, keep_last: int, keep_every: Every) -> set[str]:
     """
     Name the checkpoints that stay whatever their measures are.
 

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from seqtrain.checkpoint.agreement import ALONE, Workers
 from seqtrain.checkpoint.atomic_io import flush
 from seqtrain.checkpoint.manifest import FileFacts, Manifest, file_facts, read_manifest, verify
-from seqtrain.checkpoint.shards import INDEX, StoredTensors, index_entry, piece_file
-from seqtrain.checkpoint.tensors import Packer, Place, read_state, whole, write_tensors
+from seqtrain.checkpoint.shards import INDEX, StoredTensors, index_entry, shard_file
+from seqtrain.checkpoint.tensors import Packer, TensorReader, full_tensor, read_state, write_tensors
 from seqtrain.errors import CheckpointError
 
 STATE = "state.json"
@@ -76,7 +76,7 @@ class Checkpoint:
         """The names that `load` takes, such as "model", "optimizer" and "progress"."""
         return list(self._skeletons())
 
-    def load(self, part: str, place: Place = whole) -> Any:
+    def load(self, part: str, place: TensorReader = full_tensor) -> Any:
         """
         Return the state of one part, whichever workers have written it.
 
@@ -115,7 +115,7 @@ def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE
 
     Args:
         folder: an empty folder.
-        state: the parts by name; for several workers, what `own_share` returns of them.
+        state: the parts by name; for several workers, what `local_shards` returns of them.
         workers: who writes the checkpoint.
 
     Returns:
@@ -124,15 +124,15 @@ def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE
     skeletons, packers = _pack(state)
     written = []
     for file, packer in packers.items():
-        own_file = piece_file(file, workers.rank, workers.world_size)
-        rows = {name: piece.rows for name, piece in packer.pieces.items() if piece.rows.numel()}
+        own_file = shard_file(file, workers.rank, workers.world_size)
+        rows = {name: shard.rows for name, shard in packer.shards.items() if shard.rows.numel()}
         for name, tensors in ((file, packer.tensors), (own_file, rows)):
             if tensors:
                 write_tensors(folder / name, tensors)
                 written.append(name)
     if workers.rank == 0:
         count = workers.world_size
-        index = {file: index_entry(file, packer.pieces, count) for file, packer in packers.items() if packer.pieces}
+        index = {file: index_entry(file, packer.shards, count) for file, packer in packers.items() if packer.shards}
         for name, content in {STATE: skeletons, **({INDEX: index} if index else {})}.items():
             (folder / name).write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
             written.append(name)
@@ -151,9 +151,9 @@ def _pack(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Packer]]:
     return skeletons, packers
 
 
-def check_pieces(folder: Path, files: Collection[str]) -> None:
+def check_shards(folder: Path, files: Collection[str]) -> None:
     """
-    Compare what lies in pieces in a folder with what its index says, without reading more than shapes and types.
+    Compare what lies in shards in a folder with what its index says, without reading more than shapes and types.
 
     Raises:
         CheckpointError: they do not go together.
@@ -161,9 +161,9 @@ def check_pieces(folder: Path, files: Collection[str]) -> None:
     for file in map(_tensor_file, (*_OWN_FILE, _REST)):
         try:
             with closing(StoredTensors(folder, file, files)) as tensors:
-                tensors.check_pieces()
+                tensors.check_shards()
         except (SafetensorError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The workers' pieces of {file} do not make a whole: {error}.") from error
+            raise CheckpointError(f"The workers' shards of {file} do not make a whole: {error}.") from error
 
 
 def _tensor_file(part: str) -> str:

@@ -15,7 +15,7 @@ from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
-from seqtrain.checkpoint.tensors import Place, whole
+from seqtrain.checkpoint.tensors import TensorReader, full_tensor
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
 from seqtrain.training.progress import Progress
@@ -30,7 +30,7 @@ _ALWAYS_SAVED = ("model", "optimizer", "progress", "data")  # other parts may be
 logger = logging.getLogger(__name__)
 
 
-class Checkpointing:
+class Checkpointer:
     """
     Saves the trainer's state when due, keeps what is to be kept, and restores the newest.
 
@@ -85,9 +85,9 @@ class Checkpointing:
         self._threads = self._threads or group.beside()
         state = {name: part.state_dict() for name, part in trainer.state.items()}
         if group.world_size > 1:
-            from seqtrain.checkpoint.sharding import own_share  # noqa: PLC0415 - takes torch a second, see there
+            from seqtrain.checkpoint.sharding import local_shards  # noqa: PLC0415 - takes torch a second, see there
 
-            state = own_share(state, group)
+            state = local_shards(state, group)
         if self._config.asynchronous:
             state = self._snapshot.take(state)
         self._newest_step = progress.step
@@ -168,7 +168,7 @@ class Checkpointing:
             CheckpointError: it is not one of this run's model and configuration, or none is good.
         """
         checkpoint = self._newest_good(trainer.engine.group)
-        trainer.reporter.forget_after(0 if checkpoint is None else checkpoint.step)
+        trainer.metric_logger.truncate_after(0 if checkpoint is None else checkpoint.step)
         if checkpoint is None:
             return False
         newer = [name for name in trainer.state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
@@ -209,13 +209,13 @@ class Checkpointing:
         return None if name is None else Checkpoint.read(self._store.folder / name)
 
 
-def _place(trainer: Trainer) -> Place:
+def _place(trainer: Trainer) -> TensorReader:
     """Return what reads the tensors of a checkpoint as the run has them: divided among workers, or whole."""
     if trainer.engine.group.world_size == 1:
-        return whole
-    from seqtrain.checkpoint.sharding import placed_like  # noqa: PLC0415 - takes torch a second, see there
+        return full_tensor
+    from seqtrain.checkpoint.sharding import sharded_like  # noqa: PLC0415 - takes torch a second, see there
 
-    return placed_like(trainer.model, trainer.optimizer.parameters)
+    return sharded_like(trainer.model, trainer.optimizer.parameters)
 
 
 _SHOWN = 5  # names in a message

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from seqtrain.checkpoint.agreement import Workers
-from seqtrain.checkpoint.shards import Piece, StoredTensor, boundaries
-from seqtrain.checkpoint.tensors import Keys, Place, whole
+from seqtrain.checkpoint.shards import Shard, StoredTensor, boundaries
+from seqtrain.checkpoint.tensors import Keys, TensorReader, full_tensor
 from seqtrain.errors import CheckpointError
 
 
-def own_share(state: Any, workers: Workers) -> Any:
+def local_shards(state: Any, workers: Workers) -> Any:
     """
-    Return what a worker writes of a state: its pieces of what is divided; the main worker also all that is not.
+    Return what a worker writes of a state: its shards of what is divided; the main worker also all that is not.
 
     In place of what others write there is None.
 
@@ -29,15 +29,15 @@ def own_share(state: Any, workers: Workers) -> Any:
         CheckpointError: a tensor is divided in another way than FSDP's usual one.
     """
     if isinstance(state, DTensor):
-        return _own_share_of_tensor(state, workers)
+        return _local_shard(state, workers)
     if isinstance(state, Mapping):
-        return {key: own_share(each, workers) for key, each in state.items()}
+        return {key: local_shards(each, workers) for key, each in state.items()}
     if isinstance(state, (list, tuple)):
-        return [own_share(each, workers) for each in state]
+        return [local_shards(each, workers) for each in state]
     return state if workers.rank == 0 else None
 
 
-def _own_share_of_tensor(tensor: DTensor, workers: Workers) -> Tensor | Piece | None:
+def _local_shard(tensor: DTensor, workers: Workers) -> Tensor | Shard | None:
     mine: Tensor = tensor.to_local().detach()
     if not all(placement.is_replicate() for placement in tensor.placements):
         begin, end = _rows(tensor)
@@ -46,11 +46,11 @@ def _own_share_of_tensor(tensor: DTensor, workers: Workers) -> Tensor | Piece | 
         if tensor.numel() == 0:
             mine = mine.new_empty(tensor.shape)
         elif end - begin < tensor.shape[0]:
-            return Piece(mine, tuple(tensor.shape))
+            return Shard(mine, tuple(tensor.shape))
     return mine if workers.rank == 0 else None
 
 
-def placed_like(model: nn.Module, trained: Sequence[Tensor]) -> Place:
+def sharded_like(model: nn.Module, trained: Sequence[Tensor]) -> TensorReader:
     """
     Return what loads a state as a run has it: divided like its model, or whole if that is not.
 
@@ -69,7 +69,7 @@ def placed_like(model: nn.Module, trained: Sequence[Tensor]) -> Place:
         else:
             like = by_name.get(str(keys[-1]))
         if not isinstance(like, DTensor) or tuple(like.shape) != stored.shape:
-            return whole(keys, stored)
+            return full_tensor(keys, stored)
         rows = stored.rows(*_rows(like)).to(like.device)
         return DTensor.from_local(
             rows, like.device_mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride()

@@ -1,8 +1,8 @@
 """
-Tensors that lie in a checkpoint in pieces, as the workers of a run have written them.
+Tensors that lie in a checkpoint in shards, as the workers of a run have written them.
 
-A worker with a piece of each weight writes `model-1-of-2.safetensors`, the next one `model-2-of-2.safetensors`: some
-consecutive rows of each tensor under the tensor's name. `pieces.json` says what they are pieces of::
+A worker with a shard of each weight writes `model-1-of-2.safetensors`, the next one `model-2-of-2.safetensors`: some
+consecutive rows of each tensor under the tensor's name. `pieces.json` says what they are shards of::
 
     {"model.safetensors": {
         "files": ["model-1-of-2.safetensors", "model-2-of-2.safetensors"],
@@ -30,7 +30,7 @@ INDEX = "pieces.json"
 
 
 @dataclass(frozen=True)
-class Piece:
+class Shard:
     """
     Some consecutive rows of a tensor, those of one worker.
 
@@ -49,19 +49,19 @@ def boundaries(rows: int, workers: int) -> list[int]:
     return [min(worker * most, rows) for worker in range(workers + 1)]
 
 
-def piece_file(file: str, number: int, count: int) -> str:
+def shard_file(file: str, number: int, count: int) -> str:
     """Name the file for what worker `number` of `count`, from 0, has of what would be in `file` if it was whole."""
     stem, _, suffix = file.rpartition(".")
     return f"{stem}-{number + 1}-of-{count}.{suffix}"
 
 
-def index_entry(file: str, pieces: Mapping[str, Piece], count: int) -> dict[str, Any]:
-    """Describe the pieces of `count` workers, whose own each have the same names and whole shapes."""
+def index_entry(file: str, shards: Mapping[str, Shard], count: int) -> dict[str, Any]:
+    """Describe the shards of `count` workers, whose own each have the same names and whole shapes."""
     return {
-        "files": [piece_file(file, number, count) for number in range(count)],
+        "files": [shard_file(file, number, count) for number in range(count)],
         "tensors": {
-            name: {"shape": list(piece.shape), "rows": boundaries(piece.shape[0], count)}
-            for name, piece in pieces.items()
+            name: {"shape": list(shard.shape), "rows": boundaries(shard.shape[0], count)}
+            for name, shard in shards.items()
         },
     }
 
@@ -79,7 +79,7 @@ class StoredTensor:
     shape: tuple[int, ...]
     slices: Sequence[tuple[int, Any]]
 
-    def whole(self) -> Tensor:
+    def full_model(self) -> Tensor:
         """Read all of it."""
         return _joined([each[...] for _, each in self.slices])
 
@@ -95,7 +95,7 @@ class StoredTensor:
 
 class StoredTensors:
     """
-    The tensors in one file of a checkpoint, and those in pieces of it; files are opened when they are needed.
+    The tensors in one file of a checkpoint, and those in shards of it; files are opened when they are needed.
 
     Args:
         folder: the checkpoint.
@@ -111,7 +111,7 @@ class StoredTensors:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8")) if INDEX in listed else {}
         entry = _of_kind(dict, _of_kind(dict, index).get(file, {}))
         self._files = _of_kind(list, entry.get("files", []))
-        self._pieces = _of_kind(dict, entry.get("tensors", {}))
+        self._shards = _of_kind(dict, entry.get("tensors", {}))
         self._opened: dict[str, Any] = {}
         self._stack = ExitStack()
 
@@ -121,18 +121,18 @@ class StoredTensors:
 
     def __getitem__(self, name: str) -> StoredTensor:
         """Find a tensor, without reading it."""
-        if name in self._pieces:
+        if name in self._shards:
             return self._cut(name)
         whole = self._open(self._file).get_slice(name)
         return StoredTensor(tuple(whole.get_shape()), [(0, whole)])
 
-    def check_pieces(self) -> None:
-        """Find all that is in pieces, so that none is missing or of another shape or type."""
-        for name in self._pieces:
+    def check_shards(self) -> None:
+        """Find all that is in shards, so that none is missing or of another shape or type."""
+        for name in self._shards:
             self._cut(name)
 
     def _cut(self, name: str) -> StoredTensor:
-        entry = _of_kind(dict, self._pieces[name])
+        entry = _of_kind(dict, self._shards[name])
         shape, bounds = _sizes(entry.get("shape")), _sizes(entry.get("rows"))
         in_order = bounds == sorted(bounds) and bounds[:1] == [0] and bounds[-1:] == shape[:1]
         if not in_order or len(bounds) != len(self._files) + 1 or bounds[-1] == 0:
@@ -147,7 +147,7 @@ class StoredTensors:
             slices.append((begin, each))
             types.add(each.get_dtype())
         if len(types) > 1:
-            raise ValueError(f"the pieces of {name!r} are of several types: {', '.join(sorted(types))}")
+            raise ValueError(f"the shards of {name!r} are of several types: {', '.join(sorted(types))}")
         return StoredTensor(tuple(shape), slices)
 
     def _open(self, file: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqtrain.checkpoint.shards import Piece
+from seqtrain.checkpoint.shards import Shard
 from seqtrain.checkpoint.tensors import place_in_memory
 
 
@@ -39,7 +39,7 @@ class Snapshot:
     def _copy(self, value: Any, path: tuple[str, ...], copies: dict[tuple[object, ...], Tensor]) -> Any:
         if isinstance(value, Tensor):
             return self._copy_of_tensor(value, path, copies)
-        if isinstance(value, Piece):
+        if isinstance(value, Shard):
             return replace(value, rows=self._copy_of_tensor(value.rows, path, copies))
         if isinstance(value, Mapping):
             return {key: self._copy(each, (*path, str(key)), copies) for key, each in value.items()}

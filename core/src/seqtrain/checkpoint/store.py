@@ -45,11 +45,11 @@ from seqtrain.checkpoint.catalog import (
     RANKING,
     STEP,
     CheckpointCatalog,
-    keepers,
     ranking,
+    retained,
     step_name,
 )
-from seqtrain.checkpoint.checkpoint import Checkpoint, check_pieces, write_state
+from seqtrain.checkpoint.checkpoint import Checkpoint, check_shards, write_state
 from seqtrain.checkpoint.manifest import FileFacts, FormatError, write_manifest
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
@@ -84,7 +84,7 @@ class CheckpointStore(CheckpointCatalog):
             epoch: the current epoch, from 1.
             state: a state dict by part, such as "model", "optimizer", "progress".
             measures: of a validation at this very step; empty if there was none.
-            workers: who saves it, each with its share of the state (`own_share`).
+            workers: who saves it, each with its share of the state (`local_shards`).
 
         Raises:
             NotWrittenError: it cannot be written, for one because the disk is full. Earlier ones are untouched.
@@ -184,7 +184,7 @@ class CheckpointStore(CheckpointCatalog):
         """
         checkpoints = self.checkpoints()
         ranked = ranking(checkpoints, metric, higher_is_better=higher_is_better)
-        kept = keepers(checkpoints, keep_last=keep_last, keep_every=keep_every)
+        kept = retained(checkpoints, keep_last=keep_last, keep_every=keep_every)
         kept |= {each.name for each in ranked[:keep_best]}
         ranked = [each for each in ranked if each.name in kept]
         if ranked:
@@ -215,7 +215,7 @@ class CheckpointStore(CheckpointCatalog):
 
         @self._explaining(final)
         def complete() -> None:
-            check_pieces(temporary, files)
+            check_shards(temporary, files)
             write_manifest(temporary, step=step, epoch=epoch, measures=measures, files=files)
             publish(temporary, final)
 

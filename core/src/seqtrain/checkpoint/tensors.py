@@ -9,7 +9,7 @@ A state (dicts, lists, tensors, numbers, strings, booleans, None) is taken apart
     {"step": 3, "state": {"$dict": [[0, {"exp_avg": {"$tensor": "state.0.exp_avg"}}]]}, "lr": {"$float": "inf"}}
 
 Tied tensors (the same memory) are stored once, under the name met first; the skeleton refers to that name from every
-place, whether the tensor is stored whole or in pieces. Names and bytes depend on the state alone, so equal states make
+place, whether the tensor is stored whole or in shards. Names and bytes depend on the state alone, so equal states make
 equal files. Tuples come back as lists.
 
 Torch is imported where it is needed, not above: listing and verifying checkpoints must not wait for it.
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from safetensors import SafetensorError
 
-from seqtrain.checkpoint.shards import Piece, StoredTensor, StoredTensors
+from seqtrain.checkpoint.shards import Shard, StoredTensor, StoredTensors
 from seqtrain.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Keys: TypeAlias = "tuple[str | int, ...]"
 """What leads to a tensor in a state: the part's name, and the keys and indices below it."""
-Place: TypeAlias = "Callable[[Keys, StoredTensor], Tensor]"
+TensorReader: TypeAlias = "Callable[[Keys, StoredTensor], Tensor]"
 """Reads what a run needs of a tensor."""
 
 _KEPT = ("__metadata__",)  # a name that the format keeps for itself
@@ -44,13 +44,13 @@ class Packer:
     """
     Takes states apart.
 
-    Whole tensors gather in `tensors`, those that are divided among workers in `pieces`, in the order and under the
+    Whole tensors gather in `tensors`, those that are divided among workers in `shards`, in the order and under the
     names in which they are met.
     """
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
-        self.pieces: dict[str, Piece] = {}
+        self.shards: dict[str, Shard] = {}
         self._name_of_memory: dict[tuple[object, ...], str] = {}
 
     def pack(self, value: Any, path: tuple[str, ...] = ()) -> Any:
@@ -68,8 +68,8 @@ class Packer:
 
         if isinstance(value, torch.Tensor):
             return {"$tensor": self._store(value, path, self.tensors, value.detach())}
-        if isinstance(value, Piece):
-            return {"$tensor": self._store(value.rows, path, self.pieces, value)}
+        if isinstance(value, Shard):
+            return {"$tensor": self._store(value.rows, path, self.shards, value)}
         if isinstance(value, Mapping):
             items = [[self._key(key, path), self.pack(each, (*path, str(key)))] for key, each in value.items()]
             plain = all(isinstance(key, str) and not key.startswith("$") for key, _ in items)
@@ -92,7 +92,7 @@ class Packer:
             f"The state to save has the key {key!r} in {'.'.join(path)!r}; keys are strings or integers."
         )
 
-    def _store(self, tensor: Tensor, path: tuple[str, ...], stored: dict[str, Any], value: Tensor | Piece) -> str:
+    def _store(self, tensor: Tensor, path: tuple[str, ...], stored: dict[str, Any], value: Tensor | Shard) -> str:
         import torch  # noqa: PLC0415
 
         if tensor.layout != torch.strided:
@@ -103,7 +103,7 @@ class Packer:
         if tensor.numel() > 0 and memory in self._name_of_memory:
             return self._name_of_memory[memory]
         name = ".".join(path)
-        while name in self.tensors or name in self.pieces or name in _KEPT:  # {"a": {"b": …}, "a.b": …}
+        while name in self.tensors or name in self.shards or name in _KEPT:  # {"a": {"b": …}, "a.b": …}
             name += "'"
         stored[name] = value
         self._name_of_memory[memory] = name
@@ -154,12 +154,12 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def whole(_keys: Keys, stored: StoredTensor) -> Tensor:
+def full_tensor(_keys: Keys, stored: StoredTensor) -> Tensor:
     """Read all of a tensor, onto the CPU, wherever it is in the state."""
-    return stored.whole()
+    return stored.full_model()
 
 
-def read_state(skeleton: Any, tensors: StoredTensors, place: Place = whole, keys: Keys = ()) -> Any:
+def read_state(skeleton: Any, tensors: StoredTensors, place: TensorReader = full_tensor, keys: Keys = ()) -> Any:
     """
     Put a state together again from its skeleton and its tensors.
 

@@ -11,7 +11,7 @@ from seqtrain.cli.invocation import print_facts, print_json, print_table
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.schema import COMPONENT_SECTIONS, MAP_SECTIONS
 from seqtrain.plugin import Component
-from seqtrain.registry.registry import Registered
+from seqtrain.registry.registry import RegisteredComponent
 
 _EXAMPLE_SETTINGS = 3
 _FIELDS = {  # kind -> the field that selects one, where that is not a section
@@ -27,7 +27,7 @@ _COMMAND_LINES = {
 }
 
 
-def show_component(registered: Registered, *, as_json: bool) -> None:
+def show_component(registered: RegisteredComponent, *, as_json: bool) -> None:
     """
     Print a component's provenance, settings, presets and an example.
 

@@ -15,7 +15,7 @@ from seqtrain.config.option import option_of
 from seqtrain.config.resolve import Resolved, Sources, chosen_components, resolve
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqtrain.errors import ConfigError, UsageError
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 
 # Field of `distributed` -> (type, what stands for it in help, what it is).
 _DISTRIBUTED: dict[str, tuple[Any, str, str]] = {
@@ -146,7 +146,7 @@ def component_help(registry: Registry, **options: Any) -> str:
     return "\n".join(parts)
 
 
-def _component_rows(registry: Registry, registered: Registered, prefix: str) -> list[Row]:
+def _component_rows(registry: Registry, registered: RegisteredComponent, prefix: str) -> list[Row]:
     """List a component's fields, followed by those of the components that it selects by default."""
     config_type = registered.load_config()
     rows = describe(config_type, prefix)

@@ -11,7 +11,7 @@ import click
 
 from seqtrain.errors import SeqtrainError, UsageError
 from seqtrain.workers.report import WorkerReport, has_lost_another
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -76,10 +76,10 @@ def _unexpected(error: Exception) -> str:
 def _worker() -> str:
     """Return what tells the messages of a worker from those of others."""
     try:
-        placement = Placement.from_environment(os.environ)
+        world = WorldInfo.from_environment(os.environ)
     except UsageError:  # which may be what is reported
         return ""
-    return f"[worker {placement.rank}] " if placement is not None else ""
+    return f"[worker {world.rank}] " if world is not None else ""
 
 
 def _indented(text: str, by: str) -> str:

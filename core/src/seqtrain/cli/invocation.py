@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtrain.errors import PluginError, did_you_mean
-from seqtrain.registry.filters import Switches
+from seqtrain.registry.filters import PluginFilters
 
 if TYPE_CHECKING:
     from seqtrain.registry.registry import Registry
@@ -37,20 +37,20 @@ class Invocation:
     Args:
         arguments: the whole command line, without the program's name.
         verbose: show the traceback of every error.
-        switches: which plugins to use.
+        plugin_filters: which plugins to use.
     """
 
     arguments: Sequence[str] = ()
     verbose: bool = False
-    switches: Switches = field(default_factory=lambda: Switches.from_environment(os.environ))
+    plugin_filters: PluginFilters = field(default_factory=lambda: PluginFilters.from_environment(os.environ))
 
     @cached_property
     def registry(self) -> Registry:
         """The installed plugins, looked up when somebody asks; a switch that has no effect is told on stderr."""
         from seqtrain.registry.discovery import discover  # 60 ms that `train --help` does without
 
-        registry = discover(switches=self.switches)
-        for warning in self.switches.unknown_ids(plugin.id for plugin in registry.plugins):
+        registry = discover(plugin_filters=self.plugin_filters)
+        for warning in self.plugin_filters.unknown_ids(plugin.id for plugin in registry.plugins):
             sys.stderr.write(f"seqtrain: warning: {warning}\n")
         return registry
 
@@ -61,7 +61,7 @@ class Invocation:
         Raises:
             PluginError: one is not as it should be; those switched off do not count, as that was asked for.
         """
-        if not self.switches.strict:
+        if not self.plugin_filters.strict:
             return
         bad = [each for each in self.registry.plugins if each.state != "disabled" and each.remarks]
         if bad:

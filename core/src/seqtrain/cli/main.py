@@ -68,7 +68,7 @@ class Commands(Group):
         given = self.make_parser(ctx).parse_args(list(args))[0]
         invocation = _invocation(ctx)
         invocation.verbose = bool(given.get("verbose"))
-        invocation.switches = invocation.switches.with_options(
+        invocation.plugin_filters = invocation.plugin_filters.with_options(
             no_plugin=given.get("no_plugin") or (),
             no_plugins=bool(given.get("no_plugins")),
             strict=bool(given.get("strict_plugins")),

@@ -17,7 +17,7 @@ from seqtrain.registry.first_party import first_party_plugin
 
 if TYPE_CHECKING:
     from seqtrain.registry.installed import Plugin
-    from seqtrain.registry.registry import Registered, Registry
+    from seqtrain.registry.registry import RegisteredComponent, Registry
 
 
 @click.group(cls=Group)
@@ -135,7 +135,7 @@ def _show_plugin(plugin: Plugin) -> None:
         click.echo(f"\n{plugin.traceback.rstrip()}")
 
 
-def _find(registry: Registry, name: str) -> Registered:
+def _find(registry: Registry, name: str) -> RegisteredComponent:
     """Return the component that `KIND/NAME`, or a name alone, means."""
     kind, _, rest = name.partition("/")
     if kind in KINDS and rest:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from seqtrain.cli.invocation import present_invocation
 from seqtrain.workers.report import WorkerReport
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 if TYPE_CHECKING:
     from seqtrain.config.schema import DistributedConfig
@@ -49,16 +49,16 @@ def in_workers(
     if overrides:
         refuse_other_task(folder, resolve(registry, config_file=folder.config).config, config)
 
-    placement = Placement.from_environment(os.environ)
-    if placement is None and workers > 1:
+    world = WorldInfo.from_environment(os.environ)
+    if world is None and workers > 1:
         return _start_workers(workers, config.distributed)
 
     # torch is imported from here on, once the arguments are known to make sense
     from seqtrain.inference.load import load_run
     from seqtrain.metrics.console import start_logging
-    from seqtrain.workers.process_group import joined
+    from seqtrain.workers.process_group import join_process_group
 
-    with joined(placement, config.distributed) as group:
+    with join_process_group(world, config.distributed) as group:
         start_logging("warning", "plain", worker=group.rank)
         exit_code = use(load_run(folder, registry, config, checkpoints=checkpoints, group=group), group)
     if exit_code and WorkerReport(kind="left", exit_code=exit_code).write():

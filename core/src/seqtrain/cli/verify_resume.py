@@ -38,7 +38,9 @@ def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     from seqtrain.training.signals import raise_on_sigterm
 
     with raise_on_sigterm(), TemporaryDirectory(prefix="seqtrain-") as folder:  # what is being trained ends with us
-        check = check_resume(config, Path(folder), steps=steps, environ=environment(registry.switches.to_environment()))
+        check = check_resume(
+            config, Path(folder), steps=steps, environ=environment(registry.plugin_filters.to_environment())
+        )
     if as_json:
         from seqtrain.cli.invocation import print_json
 

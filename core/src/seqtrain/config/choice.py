@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain, is_null
 from seqtrain.errors import PluginError
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Choice:
     """
 
     name: Scalar | None = None
-    registered: Registered | None = None
+    registered: RegisteredComponent | None = None
     layers: tuple[MapNode, ...] = ()
     preset: str | None = None
     preset_index: int = 0
@@ -110,7 +110,7 @@ class _Named:
     """A name that a layer gives, looked up."""
 
     name: Scalar
-    registered: Registered | None
+    registered: RegisteredComponent | None
     preset: str | None
 
     @property

@@ -19,7 +19,7 @@ from seqtrain.config.reader import read_argument, read_file, read_yaml
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
 from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_places
 from seqtrain.errors import PluginError
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
     return Resolved(config=config, origins=dict(leaf_places(tree)))
 
 
-def chosen_components(registry: Registry, sources: Sources) -> dict[str, Registered]:
+def chosen_components(registry: Registry, sources: Sources) -> dict[str, RegisteredComponent]:
     """
     Find the components that a configuration selects, by section, without looking at any of their fields.
 

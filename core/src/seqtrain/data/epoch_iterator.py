@@ -117,7 +117,7 @@ class EpochIterator:
                 plan.step_starts[first:-1].tolist(), plan.step_starts[first + 1 :].tolist(), strict=True
             )
         )
-        with closing(prefetched(made, self._prefetch)) as steps:  # type: ignore[type-var]
+        with closing(prefetch(made, self._prefetch)) as steps:  # type: ignore[type-var]
             yield from steps
 
     def _make(self, plan: EpochPlan, start: int, stop: int) -> Step:
@@ -147,7 +147,7 @@ def iter_batches(
 T = TypeVar("T")
 
 
-def prefetched(items: Iterable[T], depth: int) -> Iterator[T]:
+def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     """
     Yield the items in order, with up to `depth` of them made ahead by one thread.
 

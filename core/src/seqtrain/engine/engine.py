@@ -74,11 +74,11 @@ class Engine:
         return criterion
 
     @contextmanager
-    def whole(self, model: nn.Module) -> Iterator[nn.Module]:
+    def full_model(self, model: nn.Module) -> Iterator[nn.Module]:
         """Lend a model whose parameters are whole, with the present weights: for validation, without gradients."""
         yield model
 
-    def own_part(self, tensor: Tensor) -> Tensor:
+    def to_local(self, tensor: Tensor) -> Tensor:
         """Return what this worker holds of a parameter, a gradient, or the like: by default all of it."""
         return tensor
 

@@ -65,7 +65,7 @@ class FSDPEngine(Engine):
         return _called(loss)
 
     @contextmanager
-    def whole(self, model: nn.Module) -> Iterator[nn.Module]:
+    def full_model(self, model: nn.Module) -> Iterator[nn.Module]:
         """
         Lend a copy of the model whose parameters are whole.
 
@@ -79,7 +79,7 @@ class FSDPEngine(Engine):
         yield self._plain.train(model.training)
         _set_memory(self._plain, kept=False)
 
-    def own_part(self, tensor: Tensor) -> Tensor:
+    def to_local(self, tensor: Tensor) -> Tensor:
         """Return this worker's part of a tensor that is cut up."""
         return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 

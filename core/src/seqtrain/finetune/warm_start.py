@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 KEY = "checkpoint.init_from"
 
 
-def initial_weights(config: RunConfig, registry: Registry, folder: RunFolder) -> InitialWeights | None:
+def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> WarmStart | None:
     """
     Read the weights that a new run is to start from; None if it starts from nothing, or goes on from its own.
 
@@ -55,7 +55,7 @@ def initial_weights(config: RunConfig, registry: Registry, folder: RunFolder) ->
         # Weights are put into a model that is on the CPU still, wherever those two runs compute.
         there = resolve(registry, config_file=other.config, overrides=["distributed.device=cpu"]).config
         checkpoint = name or CheckpointCatalog(other.checkpoints).best_good().name
-        return InitialWeights(load_run(other, registry, there, checkpoints=[checkpoint]), other.path, config, folder)
+        return WarmStart(load_run(other, registry, there, checkpoints=[checkpoint]), other.path, config, folder)
     except SeqtrainError as error:
         raise type(error)(f"{KEY}={path} cannot be used. {error}") from error
 
@@ -83,7 +83,7 @@ def find_run(path: Path) -> tuple[RunFolder, str | None]:
 
 
 @dataclass(frozen=True)
-class InitialWeights:
+class WarmStart:
     """
     A trained model to start from.
 

@@ -22,7 +22,7 @@ from seqtrain.errors import CheckpointError, ConfigError, PluginError
 from seqtrain.inference.load import TrainedRun, load_weights
 from seqtrain.protocols import Exporter, Imported, Importer
 from seqtrain.registry.isolation import blame
-from seqtrain.registry.registry import Registered, Registry
+from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import write_environment
 
@@ -85,7 +85,7 @@ def import_run(
     return finished
 
 
-def _checked(imported: object, component: Registered) -> Imported:
+def _checked(imported: object, component: RegisteredComponent) -> Imported:
     if not isinstance(imported, Imported):
         raise PluginError(f"{component} returned {type(imported).__name__}, not a seqtrain.api.Imported.")
     if not (isinstance(imported.config, Mapping) and isinstance(imported.weights, Mapping)):
@@ -96,7 +96,7 @@ def _checked(imported: object, component: Registered) -> Imported:
     return imported
 
 
-def _whole_config(sections: Mapping[str, object], component: Registered, registry: Registry) -> RunConfig:
+def _whole_config(sections: Mapping[str, object], component: RegisteredComponent, registry: Registry) -> RunConfig:
     settings = from_plain(escaped(to_plain(sections)), f"importer {component.component.name!r}")
     assert isinstance(settings, MapNode)
     try:
@@ -106,7 +106,7 @@ def _whole_config(sections: Mapping[str, object], component: Registered, registr
 
 
 def _build_imported(
-    imported: Imported, config: RunConfig, registry: Registry, folder: RunFolder, component: Registered
+    imported: Imported, config: RunConfig, registry: Registry, folder: RunFolder, component: RegisteredComponent
 ) -> nn.Module:
     """Build the model with the imported weights, which proves that the run can be loaded."""
     task = build_task(config, registry)

@@ -17,7 +17,7 @@ from seqtrain.batch import Batch
 from seqtrain.checkpoint.atomic_io import beside
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics.console import ProgressBar
-from seqtrain.metrics.sums import Sums
+from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import LoggingOutput
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.training.cadence import Every
@@ -27,7 +27,7 @@ from seqtrain.workers.group import WorkerGroup
 logger = logging.getLogger(__name__)
 
 
-class Reporter:
+class MetricLogger:
     """
     Adds up what the steps report, and writes it when it is due.
 
@@ -46,8 +46,8 @@ class Reporter:
     ) -> None:
         self._group = group
         self._every, self._file, self._hooks, self._progress_bar = every, metrics_file, hooks, progress_bar
-        self._interval, self._epoch = Sums(), Sums()
-        self._gradient = Sums()
+        self._interval, self._epoch = MetricSums(), MetricSums()
+        self._gradient = MetricSums()
         self._settings: Mapping[str, float] = {"lr": 0.0}
         self._rate = _Rate()
 
@@ -114,7 +114,7 @@ class Reporter:
         with self._rate.paused():
             yield
 
-    def forget_after(self, step: int) -> None:
+    def truncate_after(self, step: int) -> None:
         """Drop lines of metrics.jsonl later than `step`: a resumed run writes them again. A torn last line goes too."""
         self._keep_lines(lambda line: _step_of(line) <= step)
 
@@ -146,9 +146,9 @@ class Reporter:
             mine = [workers[self._group.rank]]
         else:
             mine = workers if self._group.is_main else []
-        self._interval = Sums.total(each["interval"] for each in mine)
-        self._epoch = Sums.total(each["epoch"] for each in mine)
-        self._gradient = Sums.total([workers[0]["gradient"]])  # which is the same for all
+        self._interval = MetricSums.total(each["interval"] for each in mine)
+        self._epoch = MetricSums.total(each["epoch"] for each in mine)
+        self._gradient = MetricSums.total([workers[0]["gradient"]])  # which is the same for all
 
     def _write(
         self,
@@ -196,7 +196,7 @@ class _Rate:
         }
 
 
-def _measures(sums: Sums) -> dict[str, float]:
+def _measures(sums: MetricSums) -> dict[str, float]:
     """Return the means, and the share of padding in the batches; nothing where all steps were left out."""
     totals = sums.totals()
     if not totals:

@@ -1,4 +1,4 @@
-"""Sums and counts, from which every reported number is formed by one division at the end."""
+"""MetricSums and counts, from which every reported number is formed by one division at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqtrain.protocols import LoggingOutput
 from seqtrain.workers.group import WorkerGroup
 
 
-class Sums:
+class MetricSums:
     """
     Adds up what criteria log.
 
@@ -38,18 +38,18 @@ class Sums:
         self._sample_size = 0
 
     @classmethod
-    def total(cls, states: Iterable[Mapping[str, Any]]) -> Sums:
+    def total(cls, states: Iterable[Mapping[str, Any]]) -> MetricSums:
         """Return the total of saved sums."""
         total = cls()
         for state in states:
             total.add(state["sums"], state["sample_size"])
         return total
 
-    def over(self, group: WorkerGroup) -> Sums:
+    def over(self, group: WorkerGroup) -> MetricSums:
         """Return the sums over all workers; each adds them up in the same order."""
         if group.world_size == 1:
             return self
-        return Sums.total(group.gather(self.state_dict()))
+        return MetricSums.total(group.gather(self.state_dict()))
 
     def totals(self) -> dict[str, float]:
         """Return the sums as numbers; waits for the device."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 
 LoggingOutput = Mapping[str, "Tensor | float"]
-"""Sums by name. Reported divided by the sample size, except names that start with `num_`, which are totals."""
+"""MetricSums by name. Reported divided by the sample size, except names that start with `num_`, which are totals."""
 
 
 class Criterion(Protocol):

@@ -38,7 +38,7 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisteredComponent:
     """A component and the plugin that offers it."""
 
     component: Component

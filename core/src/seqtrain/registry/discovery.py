@@ -19,8 +19,8 @@ from importlib.metadata import EntryPoint, version
 
 from seqtrain.errors import PluginError
 from seqtrain.plugin import PROJECT
-from seqtrain.registry.entry_points import API_MAJOR, Candidate, find_candidates, refused_requirement
-from seqtrain.registry.filters import Switches
+from seqtrain.registry.entry_points import API_MAJOR, PluginEntryPoint, find_entry_points, refused_requirement
+from seqtrain.registry.filters import PluginFilters
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.isolation import contained
 from seqtrain.registry.records import read_offer
@@ -38,34 +38,36 @@ _LONGEST_NOTE = 300
 def discover(
     environ: Mapping[str, str] = os.environ,
     entry_points: Iterable[EntryPoint] | None = None,
-    switches: Switches | None = None,
+    plugin_filters: PluginFilters | None = None,
 ) -> Registry:
     """
     List every installed plugin and import the module of each one that may be used.
 
     Args:
-        environ: where the switches are looked up.
+        environ: where the filters are looked up.
         entry_points: what to look at instead of everything installed.
-        switches: what the user has switched off, instead of what `environ` says about that.
+        plugin_filters: what the user has switched off, instead of what `environ` says about that.
     """
-    switches = Switches.from_environment(environ) if switches is None else switches
+    plugin_filters = PluginFilters.from_environment(environ) if plugin_filters is None else plugin_filters
     owners: dict[str, Plugin] = {}  # plugin id -> the one that has it
     plugins = []
-    for candidate in find_candidates(entry_points):
-        plugin = _decide_before_import(candidate, switches, owners) or _decide_by_import(candidate)
+    for declared in find_entry_points(entry_points):
+        plugin = _decide_before_import(declared, plugin_filters, owners) or _decide_by_import(declared)
         if plugin.usable or plugin.state == "broken":
             owners.setdefault(plugin.id, plugin)
         plugins.append(plugin)
-    return Registry(plugins, switches)
+    return Registry(plugins, plugin_filters)
 
 
-def _decide_before_import(candidate: Candidate, switches: Switches, owners: Mapping[str, Plugin]) -> Plugin | None:
+def _decide_before_import(
+    declared: PluginEntryPoint, plugin_filters: PluginFilters, owners: Mapping[str, Plugin]
+) -> Plugin | None:
     """Return the plugin where its state shows without importing it."""
-    plugin = candidate.plugin
-    note, remedy = switches.why_off(plugin.id)
+    plugin = declared.plugin
+    note, remedy = plugin_filters.why_off(plugin.id)
     if note:
         return replace(plugin, state="disabled", note=note, remedy=remedy)
-    known = _why_broken(candidate) or _why_incompatible(candidate)
+    known = _why_broken(declared) or _why_incompatible(declared)
     if known is None and plugin.id in owners:
         owner = owners[plugin.id]
         packages = dict.fromkeys((owner.package, plugin.package))
@@ -74,8 +76,8 @@ def _decide_before_import(candidate: Candidate, switches: Switches, owners: Mapp
     return known
 
 
-def _why_broken(candidate: Candidate) -> Plugin | None:
-    plugin, entry_point = candidate.plugin, candidate.entry_point
+def _why_broken(declared: PluginEntryPoint) -> Plugin | None:
+    plugin, entry_point = declared.plugin, declared.entry_point
     if entry_point is None:
         return replace(plugin, remedy=f"Reinstall it: `{plugin.reinstall}`.")
     if not _ID.fullmatch(plugin.id):
@@ -87,13 +89,13 @@ def _why_broken(candidate: Candidate) -> Plugin | None:
     return replace(plugin, state="broken", note=note, remedy=plugin.newer_or_none)
 
 
-def _why_incompatible(candidate: Candidate) -> Plugin | None:
-    plugin, major = candidate.plugin, candidate.api_major
+def _why_incompatible(declared: PluginEntryPoint) -> Plugin | None:
+    plugin, major = declared.plugin, declared.api_major
     if major != API_MAJOR:
         note = f"made for plugin API {major}; this seqtrain speaks {API_MAJOR}"
         needs = f"`pip install --upgrade {PROJECT} {plugin.package}`"
     else:
-        requirement = refused_requirement(candidate.requires, installed=_core_version())
+        requirement = refused_requirement(declared.requires, installed=_core_version())
         if not requirement:
             return None
         note = f"needs {requirement}; installed is {_core_version()}"
@@ -102,9 +104,9 @@ def _why_incompatible(candidate: Candidate) -> Plugin | None:
     return replace(plugin, state="incompatible", note=note, remedy=remedy)
 
 
-def _decide_by_import(candidate: Candidate) -> Plugin:
+def _decide_by_import(declared: PluginEntryPoint) -> Plugin:
     """Import the plugin's module under guard and read what it offers."""
-    plugin, entry_point = candidate.plugin, candidate.entry_point
+    plugin, entry_point = declared.plugin, declared.entry_point
     assert entry_point is not None
     before, started = set(sys.modules), time.perf_counter()
     try:

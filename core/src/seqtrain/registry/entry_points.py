@@ -16,7 +16,7 @@ API_MAJOR = ENTRY_POINT_GROUP.removeprefix(GROUP_OF_ANY_MAJOR)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PluginEntryPoint:
     """
     What claims to be a plugin.
 
@@ -43,14 +43,14 @@ class Candidate:
         return distribution != PROJECT, not is_ours, distribution, self.plugin.id
 
 
-def find_candidates(entry_points: Iterable[EntryPoint] | None = None) -> list[Candidate]:
+def find_entry_points(entry_points: Iterable[EntryPoint] | None = None) -> list[PluginEntryPoint]:
     """
     Return the candidates in an order that is the same on every machine, however their packages lie on `sys.path`.
 
     Args:
         entry_points: what to look at instead of everything installed.
     """
-    found = _installed() if entry_points is None else (_candidate(each, *_describe(each.dist)) for each in entry_points)
+    found = _installed() if entry_points is None else (_declared(each, *_describe(each.dist)) for each in entry_points)
     return sorted(_without_other_majors(found), key=lambda each: each.order)
 
 
@@ -59,7 +59,7 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _installed() -> Iterator[Candidate]:
+def _installed() -> Iterator[PluginEntryPoint]:
     """Yield what is installed for our groups, of any API major."""
     seen = set()
     for distribution in distributions():
@@ -77,24 +77,24 @@ def _installed() -> Iterator[Candidate]:
             continue
         seen.add(name)
         for each in ours:
-            yield _candidate(each, described, requires)
+            yield _declared(each, described, requires)
 
 
-def _candidate(entry_point: EntryPoint, described: Plugin, requires: tuple[str, ...]) -> Candidate:
+def _declared(entry_point: EntryPoint, described: Plugin, requires: tuple[str, ...]) -> PluginEntryPoint:
     plugin = replace(described, id=entry_point.name, entry_point=entry_point.value)
-    return Candidate(plugin, entry_point, requires)
+    return PluginEntryPoint(plugin, entry_point, requires)
 
 
-def _damaged(distribution: Distribution, error: Exception) -> Iterator[Candidate]:
+def _damaged(distribution: Distribution, error: Exception) -> Iterator[PluginEntryPoint]:
     """Yield a distribution whose entry points cannot be read, if they seem to be ours and it has a name."""
     is_ours = not isinstance(error, UnicodeDecodeError) or GROUP_OF_ANY_MAJOR.encode() in error.object
     described, _ = _describe(distribution)
     if is_ours and described.distribution:
         note = f"its entry_points.txt cannot be read: {' '.join(str(error).split())}"
-        yield Candidate(replace(described, id=normalised(described.distribution), state="broken", note=note))
+        yield PluginEntryPoint(replace(described, id=normalised(described.distribution), state="broken", note=note))
 
 
-def _without_other_majors(found: Iterable[Candidate]) -> list[Candidate]:
+def _without_other_majors(found: Iterable[PluginEntryPoint]) -> list[PluginEntryPoint]:
     """Leave out what a distribution offers for other API majors where it offers the same plugin for ours."""
     found = list(found)
     ours = {each.order for each in found if each.api_major == API_MAJOR}

@@ -17,7 +17,7 @@ _NOT_STRICT = ("", "0", "false", "no", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switches:
+class PluginFilters:
     """
     What decides, besides the plugins themselves, which of them are used.
 
@@ -36,7 +36,7 @@ class Switches:
     strict: bool = False
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Switches:
+    def from_environment(cls, environ: Mapping[str, str]) -> PluginFilters:
         """Read the variables; ids are separated by commas or blanks."""
         return cls(
             disabled=_ids(environ.get(DISABLE_VARIABLE, "")),
@@ -46,7 +46,7 @@ class Switches:
 
     def with_options(
         self, *, no_plugin: Iterable[str] = (), no_plugins: bool = False, strict: bool = False
-    ) -> Switches:
+    ) -> PluginFilters:
         """Add what the command line says; each `no_plugin` may hold several ids."""
         ids = tuple(each for text in no_plugin for each in _ids(text))
         return replace(self, no_plugin=ids, no_plugins=no_plugins, strict=self.strict or strict)

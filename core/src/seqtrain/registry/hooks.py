@@ -15,7 +15,7 @@ from pluggy import HookImpl, PluginManager
 import seqtrain.plugin
 from seqtrain.errors import PluginError, SeqtrainError, did_you_mean
 from seqtrain.plugin import PROJECT
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class _Call:
     """One implementation, with the instance it is of."""
 
     name: str
-    owner: Registered | None
+    owner: RegisteredComponent | None
     implementation: Implementation
 
     @property
@@ -59,7 +59,9 @@ class RunHooks:
         PluginError: an instance implements a hook that cannot be called; see `read_hooks`.
     """
 
-    def __init__(self, instances: Mapping[str, object], owners: Mapping[str, Registered] | None = None) -> None:
+    def __init__(
+        self, instances: Mapping[str, object], owners: Mapping[str, RegisteredComponent] | None = None
+    ) -> None:
         owners = owners or {}
         calls = []
         for name, instance in instances.items():

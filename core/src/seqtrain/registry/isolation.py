@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 
 from seqtrain.errors import PluginError, SeqtrainError
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def _working_directory() -> str | None:
 
 
 @contextmanager
-def blame(component: Registered) -> Iterator[None]:
+def blame(component: RegisteredComponent) -> Iterator[None]:
     """
     Run what a component has made so that its failures name it.
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.plugin import PROJECT
-from seqtrain.registry.component import NoConfig, Preset, Registered
-from seqtrain.registry.filters import Switches
+from seqtrain.registry.component import NoConfig, Preset, RegisteredComponent
+from seqtrain.registry.filters import PluginFilters
 from seqtrain.registry.first_party import BUILTIN, first_party_plugin
 from seqtrain.registry.installed import Plugin
 
-__all__ = ["NoConfig", "Plugin", "Preset", "Registered", "Registry"]
+__all__ = ["NoConfig", "Plugin", "Preset", "RegisteredComponent", "Registry"]
 
 
 class Registry:
@@ -25,22 +25,22 @@ class Registry:
 
     Args:
         plugins: every plugin found, usable or not, in a fixed order.
-        switches: what the user has switched off; a child process is to find the same plugins by
-            `switches.to_environment()`.
+        plugin_filters: what the user has switched off; a child process is to find the same plugins by
+            `plugin_filters.to_environment()`.
     """
 
-    def __init__(self, plugins: Iterable[Plugin], switches: Switches | None = None) -> None:
+    def __init__(self, plugins: Iterable[Plugin], plugin_filters: PluginFilters | None = None) -> None:
         self.plugins = tuple(plugins)
-        self.switches = Switches() if switches is None else switches
+        self.plugin_filters = PluginFilters() if plugin_filters is None else plugin_filters
         self._registered = tuple(
-            Registered(component, plugin) for plugin in self.plugins for component in plugin.components
+            RegisteredComponent(component, plugin) for plugin in self.plugins for component in plugin.components
         )
 
-    def components(self, kind: str | None = None) -> tuple[Registered, ...]:
+    def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
         """Return all components, or those of a kind, in the order of their plugins."""
         return tuple(each for each in self._registered if kind in (None, each.component.kind))
 
-    def get(self, kind: str, name: str) -> Registered:
+    def get(self, kind: str, name: str) -> RegisteredComponent:
         """
         Return the component of this kind and short or qualified name.
 
@@ -75,7 +75,7 @@ class Registry:
         offers = Counter((each.component.kind, each.component.name) for each in self.components(kind))
         return [_ambiguous(kind, name, self._find(kind, name)) for (kind, name), count in offers.items() if count > 1]
 
-    def is_ambiguous(self, registered: Registered) -> bool:
+    def is_ambiguous(self, registered: RegisteredComponent) -> bool:
         """Say whether the short name of a component is refused because another plugin offers it, too."""
         return len(self._find(registered.component.kind, registered.component.name)) > 1
 
@@ -90,12 +90,12 @@ class Registry:
         ours = f"{first_party_plugin(kind, short) or BUILTIN}/{short}"
         return f"{ours}{text[len(short) :]}" if len(self._find(kind, short)) > 1 and self._find(kind, ours) else text
 
-    def split(self, kind: str, text: str) -> tuple[Registered, str | None]:
+    def split(self, kind: str, text: str) -> tuple[RegisteredComponent, str | None]:
         """
         Return the component and the preset that `NAME`, `PLUGIN/NAME`, `NAME/PRESET` or `PLUGIN/NAME/PRESET` means.
 
         `a/b` is the component b of plugin a where there is one, else the preset b of component a. Whether the
-        component has that preset is for `Registered.preset` to say.
+        component has that preset is for `RegisteredComponent.preset` to say.
 
         Raises:
             PluginError: no usable plugin offers the component, or two do.
@@ -109,7 +109,7 @@ class Registry:
             return self.get(kind, text), None  # raises, and says what is wrong with that plugin or its component
         return self.get(kind, name), preset
 
-    def _find(self, kind: str, name: str) -> list[Registered]:
+    def _find(self, kind: str, name: str) -> list[RegisteredComponent]:
         return [
             each
             for each in self._registered
@@ -148,6 +148,6 @@ class Registry:
         )
 
 
-def _ambiguous(kind: str, name: str, found: Iterable[Registered]) -> str:
+def _ambiguous(kind: str, name: str, found: Iterable[RegisteredComponent]) -> str:
     names = [each.qualified_name for each in found]
     return f"{len(names)} plugins offer a {kind} {name!r}: write {' or '.join(map(repr, names))}."

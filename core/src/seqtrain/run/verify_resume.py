@@ -116,9 +116,9 @@ class _Run:
         return self._folder / "checkpoints" / step_name(step)
 
 
-def environment(switches: Mapping[str, str]) -> dict[str, str]:
+def environment(plugin_filters: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment with the user's choice of plugins."""
-    return {**os.environ, **switches}
+    return {**os.environ, **plugin_filters}
 
 
 def _part(name: str) -> str:

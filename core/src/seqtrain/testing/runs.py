@@ -12,7 +12,7 @@ import torch
 from seqtrain.build import build_trainer
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
-from seqtrain.finetune.warm_start import initial_weights
+from seqtrain.finetune.warm_start import warm_start
 from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.registry import Registry
@@ -51,9 +51,9 @@ class RunMaker:
         folder = self.folder(name)
         folder.create()
         config = self._config(*settings, *more)
-        start = initial_weights(config, self._registry, folder)
+        start = warm_start(config, self._registry, folder)
         trainer = build_trainer(config, self._registry, folder, NoProgressBar(), start)
-        trainer.checkpointing.restore(trainer)
+        trainer.checkpointer.restore(trainer)
         trainer.run()
         return trainer
 

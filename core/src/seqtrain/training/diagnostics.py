@@ -51,7 +51,7 @@ def find_origin(
 def gradient_origin(model: nn.Module, engine: Engine, ids: Sequence[int]) -> Origin:
     """Say which parameters' gradients, of those that this worker holds, went wrong in a step of these examples."""
     gradients = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
-    bad = [name for name, gradient in gradients.items() if not _is_finite(engine.own_part(gradient))]
+    bad = [name for name, gradient in gradients.items() if not _is_finite(engine.to_local(gradient))]
     return Origin(f"in the gradient of {', '.join(bad[:3])}" if bad else "only in the norm of the whole gradient", ids)
 
 
@@ -93,13 +93,13 @@ def _floats(output: object) -> Iterator[Tensor]:
 _EQUAL = 1e-6  # relative difference that adding up in another order may make
 
 
-def describe_disagreement(model: nn.Module, engine: Engine) -> str:
+def describe_gradient_mismatch(model: nn.Module, engine: Engine) -> str:
     """
     Compare the gradients of all workers, of which the norms differ.
 
     All workers must call this together.
     """
-    gradients = {name: engine.own_part(each.grad) for name, each in model.named_parameters() if each.grad is not None}
+    gradients = {name: engine.to_local(each.grad) for name, each in model.named_parameters() if each.grad is not None}
     norms = [float(torch.linalg.vector_norm(each)) for each in gradients.values()]
     for name, of_workers in zip(gradients, zip(*engine.group.gather_numbers(norms), strict=True), strict=True):
         usual = statistics.median_low(of_workers)
@@ -122,7 +122,7 @@ _OF_THE_CPU = "can't allocate memory"  # torch's allocator on the CPU raises a p
 
 
 @contextmanager
-def explaining_out_of_memory(samples: Sequence[Batch]) -> Iterator[None]:
+def explain_out_of_memory(samples: Sequence[Batch]) -> Iterator[None]:
     """
     Turn the error of a full memory into one that names the batches.
 

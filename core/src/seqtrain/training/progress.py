@@ -20,7 +20,7 @@ class Progress:
         epoch_ended: the step just counted was the epoch's last.
         plan: hash of the order that `cursor` counts in; empty before an epoch's first step.
         train_seconds: wall time spent, restarts included.
-        left_out: steps that are counted but not made, as their numbers went wrong; see `trainer.on_bad_step`.
+        skipped_steps: steps that are counted but not made, as their numbers went wrong; see `trainer.on_bad_step`.
     """
 
     step: int = 0
@@ -29,7 +29,7 @@ class Progress:
     epoch_ended: bool = False
     plan: str = ""
     train_seconds: float = 0.0
-    left_out: list[int] = field(default_factory=list)
+    skipped_steps: list[int] = field(default_factory=list)
     _counted_until: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
     def advance(self, micro_batches: int, in_epoch: int) -> None:
@@ -44,9 +44,9 @@ class Progress:
     def start_next_epoch(self) -> None:
         """Stand at the beginning of the next epoch."""
         self.epoch += 1
-        self.start_epoch_anew()
+        self.restart_epoch()
 
-    def start_epoch_anew(self) -> None:
+    def restart_epoch(self) -> None:
         """Stand at the beginning of the present epoch."""
         self.cursor = 0
         self.epoch_ended = False

@@ -48,7 +48,7 @@ def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[
         trainer.stop(reason, interrupted=True)
 
     again = signal.SIG_DFL if trainer.engine.group.world_size == 1 else signal.SIG_IGN
-    with _taking_signals(stop, trainer.save_soon, again), _watching(stop_file, stop):
+    with _taking_signals(stop, trainer.request_checkpoint, again), _watching(stop_file, stop):
         yield interruption
 
 

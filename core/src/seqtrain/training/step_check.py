@@ -13,7 +13,7 @@ from torch import Tensor
 from seqtrain.batch import Batch
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.errors import BadStepError, LossSpikeError, NonFiniteError, TrainingError
-from seqtrain.training.diagnostics import describe_disagreement, find_origin, gradient_origin
+from seqtrain.training.diagnostics import describe_gradient_mismatch, find_origin, gradient_origin
 
 if TYPE_CHECKING:
     from seqtrain.trainer import Trainer
@@ -25,7 +25,7 @@ _EQUAL = 1e-6  # relative difference of norms that adding up in another order ma
 logger = logging.getLogger(__name__)
 
 
-class StepGuard:
+class StepCheck:
     """
     Judges every step before its update, and says how a run goes on that has refused one.
 
@@ -72,26 +72,26 @@ class StepGuard:
                 return False
             raise NonFiniteError(_describe_nonfinite(trainer, samples, values, norm))
         if max(norms) - min(norms) > _EQUAL * max(norms):
-            raise TrainingError(describe_disagreement(trainer.model, trainer.engine))
+            raise TrainingError(describe_gradient_mismatch(trainer.model, trainer.engine))
         if self._config.loss_spike is not None:
             self._check_spike(trainer, samples, math.fsum(sums) / max(sample_size, 1), self._config.loss_spike)
         return True
 
-    def leave_out_step(self, trainer: Trainer, error: BadStepError) -> None:
+    def skip_step(self, trainer: Trainer, error: BadStepError) -> None:
         """
         Let the run go on without the step that was refused; raise the error where it is not to.
 
         Where there is no checkpoint to roll back to, it is not.
         """
         progress, step = trainer.progress, trainer.progress.step + 1
-        left_out = progress.left_out
-        if self._config.on_bad_step == "stop" or len(left_out) >= self._config.max_bad_steps:
+        skipped_steps = progress.skipped_steps
+        if self._config.on_bad_step == "stop" or len(skipped_steps) >= self._config.max_bad_steps:
             raise error
         if self._config.on_bad_step == "rollback":
-            trainer.checkpointing.finish(trainer)
-            if not trainer.checkpointing.restore(trainer):
+            trainer.checkpointer.finish(trainer)
+            if not trainer.checkpointer.restore(trainer):
                 raise error
-        progress.left_out = sorted({*left_out, step})
+        progress.skipped_steps = sorted({*skipped_steps, step})
         logger.warning("%s", error)
         logger.warning("Going on after step %d, without step %d (trainer.on_bad_step).", progress.step, step)
 
@@ -135,7 +135,7 @@ def _describe_nonfinite(trainer: Trainer, samples: Sequence[Batch], losses: Sequ
     """Run the step's forward passes again to see where it went wrong, and put it into words."""
     engine, criterion = trainer.engine, trainer.evaluator.criterion  # which calls for no other worker
 
-    with engine.whole(trainer.model) as model:
+    with engine.full_model(trainer.model) as model:
 
         def run_again(index: int, sample: Batch) -> None:
             engine.seed_micro_batch(trainer.progress.step, index)

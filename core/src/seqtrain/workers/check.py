@@ -22,7 +22,7 @@ _OF_THE_HOST = ("data.cache_dir", "logging", "trackers")  # or of the main worke
 _SHARED_PLACE = ("distributed.engine",)  # all else there may be as the host has it
 
 
-def refuse_differences(group: WorkerGroup, config: RunConfig, registry: Registry) -> None:
+def refuse_worker_differences(group: WorkerGroup, config: RunConfig, registry: Registry) -> None:
     """
     Compare this worker with the main one; all workers call this, and all of them raise what any has to.
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         spec = WorkerSpec.read(" ".join(arguments))
         verbose = spec.verbose
-        registry = discover({**os.environ, **spec.switches})
+        registry = discover({**os.environ, **spec.plugin_filters})
         request = spec.request(registry)
 
         from seqtrain import launch  # noqa: PLC0415 - torch, once everything else has turned out right

@@ -19,36 +19,36 @@ from seqtrain.errors import TrainingError
 from seqtrain.workers.addresses import interface_of, own_address
 from seqtrain.workers.group import ProcessGroup, WorkerGroup
 from seqtrain.workers.report import WorkerReport, follow_agent
-from seqtrain.workers.world import Placement
+from seqtrain.workers.world import WorldInfo
 
 _MARGIN = 60  # seconds that a call to the others may take longer than the watchdog, which has more to say
 
 
 @contextmanager
-def joined(placement: Placement | None, distributed: DistributedConfig) -> Iterator[WorkerGroup]:
+def join_process_group(world: WorldInfo | None, distributed: DistributedConfig) -> Iterator[WorkerGroup]:
     """
     Be one of the workers of a job for a while, from when all are there until all are done.
 
     Meanwhile stdout belongs to the main worker; what others print goes to stderr.
 
     Args:
-        placement: which one; None for a process of its own.
+        world: which one; None for a process of its own.
         distributed: threads, and how long to wait for the others.
 
     Raises:
         TrainingError: the others are not there in time.
     """
-    if placement is None:
+    if world is None:
         if distributed.threads is not None:
             torch.set_num_threads(distributed.threads)
         yield WorkerGroup()
         return
     follow_agent(distributed.stop_seconds)
-    _choose_interface(placement)
-    with _stdout_of_main(placement.rank):
-        group = _join(placement, distributed)
+    _choose_interface(world)
+    with _stdout_of_main(world.rank):
+        group = _join(world, distributed)
         try:
-            _choose_threads(group, placement, distributed)
+            _choose_threads(group, world, distributed)
             yield group
             group.from_main()  # who ended first would look as if it had been lost; the main worker has most to do
             group.gather(None)
@@ -57,27 +57,27 @@ def joined(placement: Placement | None, distributed: DistributedConfig) -> Itera
             dist.destroy_process_group()
 
 
-def _join(placement: Placement, distributed: DistributedConfig) -> ProcessGroup:
+def _join(world: WorldInfo, distributed: DistributedConfig) -> ProcessGroup:
     timeout = timedelta(seconds=distributed.timeout + _MARGIN)
     try:
-        store = _store(placement, timeout)
+        store = _store(world, timeout)
         dist.init_process_group(
-            _backend(distributed), store=store, rank=placement.rank, world_size=placement.world_size, timeout=timeout
+            _backend(distributed), store=store, rank=world.rank, world_size=world.world_size, timeout=timeout
         )
-        return ProcessGroup(store, local_rank=placement.local_rank, local_world_size=placement.local_world_size)
+        return ProcessGroup(store, local_rank=world.local_rank, local_world_size=world.local_world_size)
     except (RuntimeError, ValueError) as error:  # DistNetworkError and DistStoreError among them
         raise TrainingError(
-            f"Worker {placement.rank} of {placement.world_size} did not find the others at {placement.master_addr}:"
-            f"{placement.master_port} (MASTER_ADDR, MASTER_PORT): {str(error).partition(chr(10))[0]}. Are all "
-            f"{placement.world_size} running, can that host be reached from here, and is the port free there?"
+            f"Worker {world.rank} of {world.world_size} did not find the others at {world.master_addr}:"
+            f"{world.master_port} (MASTER_ADDR, MASTER_PORT): {str(error).partition(chr(10))[0]}. Are all "
+            f"{world.world_size} running, can that host be reached from here, and is the port free there?"
         ) from error
 
 
-def _store(placement: Placement, timeout: timedelta) -> Store:
-    host = f"[{placement.master_addr}]" if ":" in placement.master_addr else placement.master_addr
-    url = f"tcp://{host}:{placement.master_port}"
-    meeting = rendezvous(url, rank=placement.rank, world_size=placement.world_size, timeout=timeout)
-    return PrefixStore(placement.meeting, next(meeting)[0])  # the store may hold what an earlier attempt has left
+def _store(world: WorldInfo, timeout: timedelta) -> Store:
+    host = f"[{world.master_addr}]" if ":" in world.master_addr else world.master_addr
+    url = f"tcp://{host}:{world.master_port}"
+    store = rendezvous(url, rank=world.rank, world_size=world.world_size, timeout=timeout)
+    return PrefixStore(world.rendezvous_id, next(store)[0])  # the store may hold what an earlier attempt has left
 
 
 def _backend(distributed: DistributedConfig) -> str:
@@ -86,26 +86,26 @@ def _backend(distributed: DistributedConfig) -> str:
     return "gloo"
 
 
-def _choose_interface(placement: Placement) -> None:
+def _choose_interface(world: WorldInfo) -> None:
     """Have gloo talk to the others through the interface that leads to them, rather than that of the host's name."""
     if os.environ.get("GLOO_SOCKET_IFNAME"):
         return
-    address = own_address(placement.master_addr) if placement.several_hosts else "127.0.0.1"
+    address = own_address(world.master_addr) if world.several_hosts else "127.0.0.1"
     interface = interface_of(address) if address is not None else None
     if interface is not None:
         os.environ["GLOO_SOCKET_IFNAME"] = interface
 
 
-def _choose_threads(group: WorkerGroup, placement: Placement, distributed: DistributedConfig) -> None:
+def _choose_threads(group: WorkerGroup, world: WorldInfo, distributed: DistributedConfig) -> None:
     """Divide the host's cores among its workers, unless the user has said how many threads each is to have."""
     mine = available_cores()
     everyones = group.gather([platform.node(), mine])
     given = os.environ.get("OMP_NUM_THREADS")
     if distributed.threads is not None:
         torch.set_num_threads(distributed.threads)
-    elif given is None or (given == "1" and placement.started_by == "torchrun"):  # which sets that if nobody has
+    elif given is None or (given == "1" and world.started_by == "torchrun"):  # which sets that if nobody has
         here = [cores for host, cores in everyones if host == platform.node()]
-        torch.set_num_threads(share_of_cores(mine, here))
+        torch.set_num_threads(cores_per_worker(mine, here))
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def available_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def share_of_cores(mine: Sequence[int], on_host: Sequence[Sequence[int]]) -> int:
+def cores_per_worker(mine: Sequence[int], on_host: Sequence[Sequence[int]]) -> int:
     """
     Return how many cores are left for one worker, at least 1.
 

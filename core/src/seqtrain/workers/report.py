@@ -19,8 +19,8 @@ AGENT = "SEQTRAIN_AGENT"
 """Variable: the process id of the agent, in the environment of its workers."""
 ATTEMPT = "SEQTRAIN_ATTEMPT"
 """Variable: how often this agent has started its workers before."""
-MEETING = "SEQTRAIN_MEETING"
-"""Variable: a name for the workers' meeting, another one each time that they are started; the same on all hosts."""
+RENDEZVOUS_ID = "SEQTRAIN_RENDEZVOUS_ID"
+"""Variable: a name for the workers' rendezvous, another one each time that they are started; the same on all hosts."""
 
 _FILE = "TORCHELASTIC_ERROR_FILE"  # named so by torch's agent
 _LOST = {"OtherWorkerError", "DistNetworkError", "DistStoreError", "DistBackendError"}

@@ -29,7 +29,7 @@ class WorkerSpec:
         run_dir: an absolute path.
         fresh, accept_changes, command, verbose: see `RunRequest`.
         plugins: the usable plugins of who started the worker: distribution and version by id.
-        switches: which plugins the user has switched off, as variables of the environment.
+        plugin_filters: which plugins the user has switched off, as variables of the environment.
     """
 
     config: str
@@ -39,7 +39,7 @@ class WorkerSpec:
     command: Sequence[str]
     verbose: bool
     plugins: Mapping[str, Sequence[str | None]]
-    switches: Mapping[str, str]
+    plugin_filters: Mapping[str, str]
 
     @classmethod
     def of(cls, request: RunRequest, registry: Registry) -> WorkerSpec:
@@ -53,7 +53,7 @@ class WorkerSpec:
             command=list(request.command),
             verbose=request.verbose,
             plugins=plugin_set(registry),
-            switches=registry.switches.to_environment(),
+            plugin_filters=registry.plugin_filters.to_environment(),
         )
 
     @classmethod

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seqtrain.errors import UsageError
-from seqtrain.workers.report import AGENT, MEETING
+from seqtrain.workers.report import AGENT, RENDEZVOUS_ID
 
 PORTS = range(15000, 25000)
 """Where srun's tasks meet if MASTER_PORT does not say it: below the ports that systems give to outgoing connections."""
@@ -27,7 +27,7 @@ _TASKS = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placement:
+class WorldInfo:
     """
     The place of a worker among the others.
 
@@ -36,7 +36,7 @@ class Placement:
         local_rank: its number on its host, of `local_world_size` there.
         master_addr, master_port: where the workers meet; the main worker is there, or what started it.
         started_by: who, for messages.
-        meeting: tells the workers' meeting from an earlier one at the same place, before they were started again.
+        rendezvous_id: tells the workers' rendezvous from an earlier one, before they were restarted.
     """
 
     rank: int
@@ -46,10 +46,10 @@ class Placement:
     master_addr: str
     master_port: int
     started_by: str
-    meeting: str = "first"
+    rendezvous_id: str = "first"
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Placement | None:
+    def from_environment(cls, environ: Mapping[str, str]) -> WorldInfo | None:
         """
         Find out whether this process is one worker of several; None if it is not.
 
@@ -109,7 +109,7 @@ class _Variables:
         )
 
 
-def _from_torch(given: _Variables) -> Placement | None:
+def _from_torch(given: _Variables) -> WorldInfo | None:
     world_size = given.number("WORLD_SIZE", 1, 10**6)
     if world_size == 1:
         return None
@@ -119,7 +119,7 @@ def _from_torch(given: _Variables) -> Placement | None:
     if given.has("LOCAL_RANK") or given.has("LOCAL_WORLD_SIZE"):
         local_world_size = given.number("LOCAL_WORLD_SIZE", 1, world_size)
         local_rank = given.number("LOCAL_RANK", 0, local_world_size - 1)
-    return Placement(
+    return WorldInfo(
         rank=rank,
         world_size=world_size,
         local_rank=local_rank,
@@ -127,7 +127,7 @@ def _from_torch(given: _Variables) -> Placement | None:
         master_addr=given.text("MASTER_ADDR", expected="the host of the main worker"),
         master_port=given.number("MASTER_PORT", 1, 65535),
         started_by=_starter(given),
-        meeting=given.first(MEETING, "TORCHELASTIC_RESTART_COUNT") or "first",
+        rendezvous_id=given.first(RENDEZVOUS_ID, "TORCHELASTIC_RESTART_COUNT") or "first",
     )
 
 
@@ -139,7 +139,7 @@ def _starter(given: _Variables) -> str:
     return "Kubernetes" if given.has("KUBERNETES_SERVICE_HOST") else "a launcher"
 
 
-def _from_srun(given: _Variables) -> Placement | None:
+def _from_srun(given: _Variables) -> WorldInfo | None:
     given.what = "a task of srun (SLURM_STEP_NUM_TASKS)"
     world_size = given.number("SLURM_STEP_NUM_TASKS", 1, 10**6)
     job, step = _id(given, "SLURM_JOB_ID"), _id(given, "SLURM_STEP_ID")
@@ -148,7 +148,7 @@ def _from_srun(given: _Variables) -> Placement | None:
     given.what = f"one of {world_size} tasks of srun (SLURM_STEP_NUM_TASKS)"
     local_world_size = _tasks_here(given)
     port = PORTS[(job * 101 + step) % len(PORTS)]  # neighbours in one of them differ
-    return Placement(
+    return WorldInfo(
         rank=given.number("SLURM_PROCID", 0, world_size - 1),
         world_size=world_size,
         local_rank=given.number("SLURM_LOCALID", 0, local_world_size - 1),

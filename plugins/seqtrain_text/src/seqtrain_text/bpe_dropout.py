@@ -101,10 +101,10 @@ def _merge_rows(words: FlatRows, merges: Merges, dropout: float, seeds: Seeds) -
         best = scores[going].argmax(1)
         can_merge = scores[going, best] > _NEVER
         going, best = going[can_merge], best[can_merge]
-        left_out = uniform(seeds[going], draw) < dropout
-        scores[going[left_out], best[left_out]] = _NEVER  # until one of the two becomes another piece
-        _merge(rows, scores, going[~left_out], best[~left_out], merges)
-        lengths[going[~left_out]] -= 1
+        skipped_steps = uniform(seeds[going], draw) < dropout
+        scores[going[skipped_steps], best[skipped_steps]] = _NEVER  # until one of the two becomes another piece
+        _merge(rows, scores, going[~skipped_steps], best[~skipped_steps], merges)
+        lengths[going[~skipped_steps]] -= 1
         draw += 1
     return FlatRows(rows[rows != _NONE], lengths)
 

@@ -86,8 +86,8 @@ class HuggingFace:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of one line."""
-        left_out = (self.padding, self.bos, self.eos)
-        return str(self._tokenizer.decode([int(i) for i in ids if i not in left_out], skip_special_tokens=False))
+        skipped_steps = (self.padding, self.bos, self.eos)
+        return str(self._tokenizer.decode([int(i) for i in ids if i not in skipped_steps], skip_special_tokens=False))
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """Return the token of each id; an unused id has the empty name."""

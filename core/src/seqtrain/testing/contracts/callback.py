@@ -9,7 +9,7 @@ import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.protocols import Stateful
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.hooks import read_hooks
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
@@ -53,7 +53,7 @@ class CallbackContract(TrainedComponentContract):
 
     def test_its_state_survives_saving_and_loading(
         self, make_run: RunMaker, run_settings: list[str], registry: Registry, selection: Selection,
-        registered: Registered,
+        registered: RegisteredComponent,
     ) -> None:  # fmt: skip
         """What it remembers after a run, a new one remembers after loading it."""
         trainer = make_run(*run_settings, steps=4)

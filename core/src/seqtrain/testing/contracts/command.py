@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from seqtrain.cli.invocation import Invocation
 from seqtrain.cli.main import seqtrain as seqtrain_command
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.discovery import HEAVY
 from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
@@ -26,13 +26,13 @@ class CommandContract(ComponentContract):
     kind = "command"
 
     @pytest.fixture
-    def command(self, registered: Registered) -> click.Command:
+    def command(self, registered: RegisteredComponent) -> click.Command:
         """The command."""
         command = registered.load()
         assert isinstance(command, click.Command)
         return command
 
-    def test_it_is_a_click_command(self, registered: Registered) -> None:
+    def test_it_is_a_click_command(self, registered: RegisteredComponent) -> None:
         """Its ref points at the command itself, not at a function that makes one."""
         assert isinstance(registered.load(), click.Command)
 
@@ -80,14 +80,14 @@ class CommandContract(ComponentContract):
 
         assert lenient == []
 
-    def test_its_name_is_free(self, registered: Registered) -> None:
+    def test_its_name_is_free(self, registered: RegisteredComponent) -> None:
         """No command of seqtrain itself has it: that would hide this one."""
         own = Invocation()
         own.registry = Registry(())
 
         assert registered.component.name not in seqtrain_command.list_commands(click.Context(seqtrain_command, obj=own))
 
-    def test_help_imports_nothing_heavy(self, registered: Registered) -> None:
+    def test_help_imports_nothing_heavy(self, registered: RegisteredComponent) -> None:
         """`seqtrain NAME --help` answers at once, so torch is imported by the command's body."""
         if registered.plugin.id == INLINE:
             pytest.skip("it is registered by this test alone")

@@ -17,7 +17,7 @@ from seqtrain.build import build_component
 from seqtrain.config.help import REQUIRED, describe
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import from_text, resolve_component, to_text
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.records import SUMMARY_LIMIT, check_component
 from seqtrain.registry.registry import Registry
 from seqtrain.testing.host import TestHost
@@ -41,7 +41,7 @@ class ComponentContract:
         return seqtrain_host.registry
 
     @pytest.fixture
-    def registered(self, registry: Registry) -> Registered:
+    def registered(self, registry: Registry) -> RegisteredComponent:
         """The component's record, and the plugin that offers it."""
         return registry.get(self.kind, self.name)
 
@@ -64,13 +64,13 @@ class ComponentContract:
         """What selects the component in a run, as `key=value`."""
         return words_of(self.kind, {"name": self.name, **self.settings})
 
-    def test_its_record_is_valid(self, registered: Registered) -> None:
+    def test_its_record_is_valid(self, registered: RegisteredComponent) -> None:
         """Kind, name and references are well formed, and a summary says in one line what it is."""
         check_component(registered.component)
 
         assert 0 < len(registered.component.summary) <= SUMMARY_LIMIT
 
-    def test_listing_it_imports_nothing_heavy(self, registered: Registered) -> None:
+    def test_listing_it_imports_nothing_heavy(self, registered: RegisteredComponent) -> None:
         """Its plugin's module and its config's can be imported without torch, numpy or omegaconf."""
         component = registered.component
         modules = [component.config.partition(":")[0]] if component.config else []
@@ -79,24 +79,26 @@ class ComponentContract:
 
         assert _heavy_imports(tuple(modules)) == {}
 
-    def test_its_config_is_a_frozen_dataclass(self, registered: Registered) -> None:
+    def test_its_config_is_a_frozen_dataclass(self, registered: RegisteredComponent) -> None:
         """Settings cannot be changed by accident, and are given by name."""
         config_type: Any = registered.load_config()
 
         assert config_type.__dataclass_params__.frozen
         assert all(each.kw_only for each in dataclasses.fields(config_type) if each.init)
 
-    def test_every_setting_has_a_help_text(self, registered: Registered) -> None:
+    def test_every_setting_has_a_help_text(self, registered: RegisteredComponent) -> None:
         """`plugins show` and `--help` can say what each setting means."""
         silent = [row.key for row in describe(registered.load_config()) if not row.help]
 
         assert silent == []
 
-    def test_no_setting_is_called_name(self, registered: Registered) -> None:
+    def test_no_setting_is_called_name(self, registered: RegisteredComponent) -> None:
         """In a configuration, `name` is the component's own."""
         assert "name" not in [each.name for each in dataclasses.fields(registered.load_config())]
 
-    def test_its_defaults_are_valid(self, registry: Registry, registered: Registered, given: Mapping[str, Any]) -> None:
+    def test_its_defaults_are_valid(
+        self, registry: Registry, registered: RegisteredComponent, given: Mapping[str, Any]
+    ) -> None:
         """It can be used without settings, but for those that must be given; each default is within its range."""
         required = {row.key for row in describe(registered.load_config()) if row.default == REQUIRED}
         least = {key: value for key, value in given.items() if key in required}
@@ -109,12 +111,12 @@ class ComponentContract:
         """RUN/config.yaml gives back the same settings."""
         assert from_text(registry, self.kind, self.name, to_text(selection)) == selection
 
-    def test_its_presets_are_valid(self, registry: Registry, registered: Registered) -> None:
+    def test_its_presets_are_valid(self, registry: Registry, registered: RegisteredComponent) -> None:
         """Every preset can be chosen."""
         for preset in registered.load_presets():
             resolve_component(registry, self.kind, f"{registered.qualified_name}/{preset}")
 
-    def test_what_it_exports_is_documented(self, registered: Registered) -> None:
+    def test_what_it_exports_is_documented(self, registered: RegisteredComponent) -> None:
         """The class or function, its public methods, its config and their modules have docstrings."""
         references = [registered.component.ref, registered.component.config or ""]
         modules = [importlib.import_module(each.partition(":")[0]) for each in references if each]

@@ -15,7 +15,7 @@ from seqtrain.config.option import Selection
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.protocols import Tokenizer
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.testing.host import INLINE, TestHost
@@ -158,7 +158,7 @@ class TokenizerContract(ComponentContract):
         assert rows_of(again, [*self.lines, *UNSEEN]) == rows_of(tokenizer, [*self.lines, *UNSEEN])
 
     def test_another_process_gives_the_same_tokenizer(
-        self, registered: Registered, tokenizer: Tokenizer, spawned_worker: Executor
+        self, registered: RegisteredComponent, tokenizer: Tokenizer, spawned_worker: Executor
     ) -> None:
         """Neither the order of a set nor anything else of the process decides on an id."""
         if registered.plugin.id == INLINE:

@@ -11,7 +11,7 @@ import torch
 
 from seqtrain.batch import Batch
 from seqtrain.protocols import ModelSpec
-from seqtrain.registry.component import Registered
+from seqtrain.registry.component import RegisteredComponent
 from seqtrain.run.compare import differing
 from seqtrain.testing import samples
 from seqtrain.testing.contracts.component import ComponentContract
@@ -43,7 +43,7 @@ class TrainedComponentContract(ComponentContract):
 
     def test_a_spawned_worker_can_use_it(
         self,
-        registered: Registered,
+        registered: RegisteredComponent,
         run_settings: list[str],
         make_run: RunMaker,
         spawned_worker: Executor,
@@ -68,7 +68,7 @@ class BatchContract(TrainedComponentContract):
     form: ClassVar[samples.Form | None] = None
 
     @pytest.fixture
-    def data_form(self, registered: Registered) -> samples.Form:
+    def data_form(self, registered: RegisteredComponent) -> samples.Form:
         """What batches look like."""
         first = (*registered.component.for_tasks, "translation")[0]
         return self.form or cast("samples.Form", first)

@@ -30,9 +30,9 @@ from torch.distributed.elastic.rendezvous.api import RendezvousError
 
 from seqtrain.errors import TrainingError
 from seqtrain.workers.local.environment import STOP_CODES, quiet_torch, signals_restored, workers_environment
-from seqtrain.workers.local.failure import Ended, Verdict, judge
-from seqtrain.workers.local.rendezvous import close, meet, why_not_met
-from seqtrain.workers.report import ATTEMPT, MEETING, WorkerReport
+from seqtrain.workers.local.failure import EndedWorker, RootCause, find_root_cause
+from seqtrain.workers.local.rendezvous import close, create_rendezvous_handler, rendezvous_failure
+from seqtrain.workers.report import ATTEMPT, RENDEZVOUS_ID, WorkerReport
 
 _ANSWER_SECONDS = 30  # for the agents of other hosts to say anything
 _GRACE = 5.0  # between the first worker that lost another, and the last word of that one
@@ -53,7 +53,7 @@ def run_workers(
     """
     Run a command once for each worker of this host, and wait until all have ended.
 
-    Each finds its place in its environment (`Placement`), and is to join the others by `launch.joined`. A signal that
+    Each finds its place in its environment (`WorldInfo`), and joins the others by `join_process_group`. A signal that
     ends a run is passed on once, and the workers have time to save; a second one ends them. SIGUSR1 is passed on.
 
     Args:
@@ -70,7 +70,7 @@ def run_workers(
         What there is to say about a failure has been written to stderr.
 
     Raises:
-        UsageError: several hosts are to meet, and where is not said, or not as HOST:PORT.
+        UsageError: several hosts are to create_rendezvous_handler, and where is not said, or not as HOST:PORT.
         TrainingError: they do not meet in time.
     """
     with ExitStack() as stack:
@@ -78,7 +78,7 @@ def run_workers(
         stack.enter_context(workers_environment(workers, threads))
         stack.enter_context(signals_restored())
         stack.enter_context(quiet_torch())
-        handler = meet(nodes, rendezvous)
+        handler = create_rendezvous_handler(nodes, rendezvous)
         stack.callback(close, handler)
         spec = WorkerSpec(
             role=_ROLE,
@@ -105,11 +105,11 @@ class Agent(LocalElasticAgent):
         super().__init__(spec, DefaultLogsSpecs(log_dir=str(folder)), shutdown_timeout=stop_seconds)
         self._max_restarts, self._stop_seconds = spec.max_restarts, stop_seconds
         self._attempts = self._restarts = 0
-        self._ended: dict[int, Ended] = {}
+        self._ended: dict[int, EndedWorker] = {}
         self._looked = self._failed_at = 0.0
-        self._verdict: Verdict | None = None
+        self._root_cause: RootCause | None = None
         self._folder = folder
-        self._silence = Silence(_ANSWER_SECONDS, self._give_up)
+        self._heartbeat = Heartbeat(_ANSWER_SECONDS, self._give_up)
 
     def result(self, rendezvous: str | None) -> int:
         """Run the workers, and return the exit code of the command."""
@@ -118,37 +118,37 @@ class Agent(LocalElasticAgent):
         except SignalException as stop:
             return self._stopped(stop.sigval)
         except RendezvousError as error:
-            raise TrainingError(why_not_met(error, rendezvous)) from error
+            raise TrainingError(rendezvous_failure(error, rendezvous)) from error
         if result is None or result.state != WorkerState.SUCCEEDED:
-            return self._verdict.exit_code if self._verdict is not None else 1
+            return self._root_cause.exit_code if self._root_cause is not None else 1
         return max((each.exit_code for each in self._reports().values() if each is not None), default=0)
 
     def _start_workers(self, worker_group: WorkerGroup) -> dict[int, Any]:
         """Start the workers; they are told how often that was done before, and what all hosts call this time."""
-        self._ended, self._verdict, self._failed_at = {}, None, 0.0
-        store: Any = worker_group.store  # of this meeting of the hosts alone
+        self._ended, self._root_cause, self._failed_at = {}, None, 0.0
+        store: Any = worker_group.store  # of this rendezvous of the hosts alone
         if worker_group.group_rank == 0:
-            store.set("seqtrain/meeting", f"{platform.node()}-{os.getpid()}-{self._attempts}")
-        os.environ[MEETING] = store.get("seqtrain/meeting").decode()
+            store.set("seqtrain/rendezvous", f"{platform.node()}-{os.getpid()}-{self._attempts}")
+        os.environ[RENDEZVOUS_ID] = store.get("seqtrain/rendezvous").decode()
         os.environ[ATTEMPT] = str(self._attempts)
         self._attempts += 1
         started: dict[int, Any] = super()._start_workers(worker_group)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGUSR1, self._pass_on)
-        self._silence.heard()
+        self._heartbeat.beat()
         return started
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         """Look for workers that have ended, and decide what that means for the others."""
-        self._silence.heard()
+        self._heartbeat.beat()
         self._look()
         now = time.monotonic()
         if not self._failed_at and not all(each.in_order for each in self._ended.values()):
             self._failed_at = now
         reports = self._reports()
-        self._verdict = judge(self._ended, reports, may_wait=now < self._failed_at + _GRACE)
-        if self._verdict is not None:
-            self._tell(self._verdict)
+        self._root_cause = find_root_cause(self._ended, reports, may_wait=now < self._failed_at + _GRACE)
+        if self._root_cause is not None:
+            self._tell(self._root_cause)
             return RunResult(state=WorkerState.FAILED)
         if len(self._ended) == len(reports):
             return RunResult(state=WorkerState.SUCCEEDED, return_values=dict.fromkeys(reports))
@@ -156,14 +156,14 @@ class Agent(LocalElasticAgent):
 
     def _stop_workers(self, worker_group: WorkerGroup) -> None:
         """End what still runs, after a failure; who is stopped (SIGSTOP) has to go on to hear of it."""
-        stuck = self._verdict is not None and self._verdict.stuck
+        stuck = self._root_cause is not None and self._root_cause.stuck
         for process in self._processes().values():
             process.send_signal(signal.SIGKILL if stuck else signal.SIGCONT)
         self._shutdown(signal.SIGTERM, timeout=_END_SECONDS)
 
     def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 30) -> None:
         """End the workers, which may take a while."""
-        self._silence.expect_none()
+        self._heartbeat.pause()
         super()._shutdown(death_sig, timeout)
 
     def _give_up(self) -> None:
@@ -176,8 +176,8 @@ class Agent(LocalElasticAgent):
         self._look()
         for process in self._processes().values():
             process.kill()
-        verdict = judge(self._ended, self._reports(), may_wait=False)
-        worker = f" Here, {verdict.message}" if verdict is not None else ""
+        cause = find_root_cause(self._ended, self._reports(), may_wait=False)
+        worker = f" Here, {cause.message}" if cause is not None else ""
         _say(
             f"seqtrain: error: the other hosts have not answered for {_ANSWER_SECONDS} s: one is gone, or the network "
             f"between them.{worker}\nThe same command, on each host, goes on from the newest checkpoint."
@@ -189,9 +189,9 @@ class Agent(LocalElasticAgent):
         for process in self._processes().values():
             process.send_signal(number)
 
-    def _tell(self, verdict: Verdict) -> None:
+    def _tell(self, cause: RootCause) -> None:
         """Write down the failure, and whether the workers are started again."""
-        again = self._restarts < self._max_restarts and not verdict.hopeless
+        again = self._restarts < self._max_restarts and not cause.hopeless
         if again:
             self._restarts += 1
             count = f"restart {self._restarts} of {self._max_restarts}"
@@ -199,7 +199,7 @@ class Agent(LocalElasticAgent):
         else:
             self._remaining_restarts = 0  # as torch's own agent does where another try cannot help
             outlook = ""
-        _say(f"{verdict.traceback}seqtrain: error: {verdict.message}{outlook}")
+        _say(f"{cause.traceback}seqtrain: error: {cause.message}{outlook}")
 
     def _stopped(self, number: signal.Signals) -> int:
         """Return the exit code after a signal has been passed on and the workers have ended, or were made to."""
@@ -210,10 +210,10 @@ class Agent(LocalElasticAgent):
             names = ", ".join(map(str, killed))
             _say(f"seqtrain: error: worker {names} did not end within {self._stop_seconds} s, and was killed.")
         failed = {rank: each for rank, each in self._ended.items() if each.report and each.report.kind == "failed"}
-        verdict = judge(failed, {rank: reports[rank] for rank in failed}, may_wait=False)
-        if verdict is not None:
-            _say(f"{verdict.traceback}seqtrain: error: {verdict.message}")
-            return verdict.exit_code
+        cause = find_root_cause(failed, {rank: reports[rank] for rank in failed}, may_wait=False)
+        if cause is not None:
+            _say(f"{cause.traceback}seqtrain: error: {cause.message}")
+            return cause.exit_code
         codes = [each.report.exit_code for each in self._ended.values() if each.in_order and each.report]
         if self._ended and len(codes) == len(reports):
             return max(codes)
@@ -227,7 +227,7 @@ class Agent(LocalElasticAgent):
             if code is not None and rank not in self._ended:
                 report = reports[rank]
                 ended_at = report.time if report is not None else self._looked
-                self._ended[rank] = Ended(exit_code=code, time=ended_at, report=report)
+                self._ended[rank] = EndedWorker(exit_code=code, time=ended_at, report=report)
         self._looked = time.time()
 
     def _processes(self) -> dict[int, subprocess.Popen[bytes]]:
@@ -252,7 +252,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-class Silence:
+class Heartbeat:
     """
     Has a thread act once nothing was heard for some time.
 
@@ -268,11 +268,11 @@ class Silence:
         self._heard: int | None = None  # how often so far; None if nothing is expected
         threading.Thread(target=self._listen, name="silence", daemon=True).start()
 
-    def heard(self) -> None:
+    def beat(self) -> None:
         """Say that something was heard, and that more is to come."""
         self._heard = (self._heard or 0) + 1
 
-    def expect_none(self) -> None:
+    def pause(self) -> None:
         """Say that nothing is to come, until `heard` is called again."""
         self._heard = None
 

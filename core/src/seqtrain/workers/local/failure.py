@@ -12,7 +12,7 @@ _HOPELESS = (2, 3, 4, 5)  # usage, configuration, plugin, data or checkpoint: an
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class EndedWorker:
     """
     A worker that has ended.
 
@@ -40,7 +40,7 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RootCause:
     """
     What ended the job.
 
@@ -59,7 +59,9 @@ class Verdict:
     stuck: bool = False
 
 
-def judge(ended: Mapping[int, Ended], reports: Mapping[int, WorkerReport | None], *, may_wait: bool) -> Verdict | None:
+def find_root_cause(
+    ended: Mapping[int, EndedWorker], reports: Mapping[int, WorkerReport | None], *, may_wait: bool
+) -> RootCause | None:
     """
     Find the first failure among the workers of a host.
 
@@ -80,8 +82,8 @@ def judge(ended: Mapping[int, Ended], reports: Mapping[int, WorkerReport | None]
         return None  # they did without a process group, or it was not left in order by any
     rank, first = min((causes or failed).items(), key=lambda item: (_indirect(item[1]), item[1].time, item[0]))
     if first.report is not None and first.report.kind == "stuck":
-        return Verdict(message=_told_of_stuck(reports), exit_code=1, stuck=True)
-    return _verdict(rank, first)
+        return RootCause(message=_told_of_stuck(reports), exit_code=1, stuck=True)
+    return _root_cause(rank, first)
 
 
 def exit_status(code: int) -> int:
@@ -89,27 +91,27 @@ def exit_status(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _indirect(ended: Ended) -> int:
+def _indirect(ended: EndedWorker) -> int:
     """Rank the ways to end that are not a cause: who left without a word before who lost a connection by it."""
     return 2 if ended.report is not None and ended.report.kind == "lost" else int(not ended.is_cause)
 
 
-def _verdict(rank: int, ended: Ended) -> Verdict:
+def _root_cause(rank: int, ended: EndedWorker) -> RootCause:
     report, code = ended.report, ended.exit_code
     if report is not None and report.kind != "left":
-        return Verdict(
+        return RootCause(
             message=f"worker {rank}: {report.message}",
             traceback=report.traceback,
             exit_code=report.exit_code or 1,
             hopeless=report.kind == "failed" and report.exit_code in _HOPELESS,
         )
     if code < 0:
-        return Verdict(
+        return RootCause(
             message=f"worker {rank} was killed by {_name(-code)}.{_hint(-code)}", exit_code=exit_status(code)
         )
     if code == 0:
-        return Verdict(message=f"worker {rank} left early with exit code 0 while others were training.", exit_code=1)
-    return Verdict(message=f"worker {rank} ended with exit code {code} and did not say why.", exit_code=code)
+        return RootCause(message=f"worker {rank} left early with exit code 0 while others were training.", exit_code=1)
+    return RootCause(message=f"worker {rank} ended with exit code {code} and did not say why.", exit_code=code)
 
 
 def _name(number: int) -> str:

@@ -21,7 +21,7 @@ _SECONDS = 600  # for the agents of all hosts to come together
 _ANSWER_SECONDS = 30  # for what they share, from then on
 
 
-def meet(nodes: int, rendezvous: str | None) -> RendezvousHandler:
+def create_rendezvous_handler(nodes: int, rendezvous: str | None) -> RendezvousHandler:
     """
     Find the other hosts' agents, or, of one host, none: on a free port of the system's choice.
 
@@ -56,7 +56,7 @@ def meet(nodes: int, rendezvous: str | None) -> RendezvousHandler:
         store = _store(*parse_rendezvous_endpoint(endpoint, default_port=0))
         return create_handler(store, C10dRendezvousBackend(store, run_id), parameters)
     except (RendezvousError, RuntimeError, OSError) as error:
-        raise TrainingError(why_not_met(error, rendezvous)) from error
+        raise TrainingError(rendezvous_failure(error, rendezvous)) from error
 
 
 def _store(host: str, port: int) -> TCPStore:
@@ -76,7 +76,7 @@ def _store(host: str, port: int) -> TCPStore:
     return store
 
 
-def why_not_met(error: BaseException, rendezvous: str | None) -> str:
+def rendezvous_failure(error: BaseException, rendezvous: str | None) -> str:
     """Return the message for hosts that did not come together."""
     reason = type(error).__name__ if error.__cause__ is None else str(error.__cause__).partition("\n")[0]
     return (
@@ -86,8 +86,8 @@ def why_not_met(error: BaseException, rendezvous: str | None) -> str:
 
 
 def close(handler: RendezvousHandler) -> None:
-    """End the meeting for all hosts: none of them is to wait for this one."""
+    """End the rendezvous for all hosts: none of them is to wait for this one."""
     try:
         handler.shutdown()
-    except RendezvousError:  # whoever keeps the meeting place has gone
+    except RendezvousError:  # whoever keeps the rendezvous has gone
         return
