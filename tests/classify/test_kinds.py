@@ -11,8 +11,8 @@ import torch
 
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain_classify.labels import in_order, load_labels, save_labels
-from seqtrain_classify.number import Number
-from seqtrain_classify.several_labels import SeveralLabels
+from seqtrain_classify.multi_label import SeveralLabels
+from seqtrain_classify.regression import Number
 from seqtrain_classify.single_label import SingleLabel
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from seqtrain import launch, worker
+from seqtrain import launch
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import DistributedConfig
@@ -25,6 +25,7 @@ from seqtrain.registry.registry import Registry
 from seqtrain.run.open import RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
+from seqtrain.workers import main as worker_main
 from seqtrain.workers.spec import WorkerSpec
 
 COMMAND = ("seqtrain", "train", "trainer.seed=3")
@@ -141,7 +142,7 @@ def test_a_plugin_that_cannot_be_used_on_either_side_does_not_matter(registry, r
 @pytest.mark.parametrize("arguments", [[], ["{"], ["3"], ["{}"], ["{}", "{}"], ['{"config": "x", "size": 3}']])
 def test_a_worker_that_is_told_nonsense_says_what_it_is(capsys, arguments) -> None:
     """Somebody may try it out by hand."""
-    assert worker.main(arguments) == 2
+    assert worker_main.main(arguments) == 2
 
     out, err = capsys.readouterr()
     assert out == ""
@@ -164,9 +165,9 @@ def work(registry, request_of, monkeypatch: pytest.MonkeyPatch):
             run.environ = environ
             return registry
 
-        monkeypatch.setattr(worker, "discover", discover)
+        monkeypatch.setattr(worker_main, "discover", discover)
         monkeypatch.setattr(launch, "distributed_main", distributed_main)
-        return worker.main([WorkerSpec.of(request_of(**fields), registry).command_line()[-1]])
+        return worker_main.main([WorkerSpec.of(request_of(**fields), registry).command_line()[-1]])
 
     return run
 

@@ -47,7 +47,7 @@ def do(what, group, stops) -> None:
     elif what == "data":
         raise DataError("train.en:3: no")
     elif what == "wait":
-        while not any(group.gather(len(stops))):
+        while not any(group.all_gather_object(len(stops))):
             time.sleep(0.02)
     dist.all_reduce(torch.ones(1))
 

@@ -11,7 +11,7 @@ import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_lm.blocks import BlockRules, Blocks, EvenBlocks, ListedBlocks, PackedBlocks, make_blocks
-from seqtrain_lm.numbers import Numbers
+from seqtrain_lm.mapped_array import Numbers
 from seqtrain_text.config import WordConfig
 from seqtrain_text.store import Column, LinePolicy, TokenStore, build_stores
 from seqtrain_text.symbols import word
@@ -65,7 +65,7 @@ def test_blocks_anywhere_begin_at_every_token_and_are_full() -> None:
 
 
 def test_listed_blocks_are_found_by_number() -> None:
-    """In any order, and their lengths in stretches."""
+    """In any order, and their lengths in spans."""
     blocks = ListedBlocks([(0, 3), (4, 2), (9, 5)])
 
     assert 3 == len(blocks)
@@ -153,7 +153,7 @@ def test_a_file_of_which_nothing_is_left_is_refused(make_store: MakeStore) -> No
 
 def test_numbers_are_read_from_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read is let go when it adds up, and is there again when needed."""
-    monkeypatch.setattr("seqtrain_lm.numbers.RELEASE_AFTER", 1000)
+    monkeypatch.setattr("seqtrain_lm.mapped_array.RELEASE_AFTER", 1000)
     with Numbers(2) as table:
         for start in range(0, 3000, 1000):
             table.append(np.arange(start, start + 1000).reshape(-1, 2))

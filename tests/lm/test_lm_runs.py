@@ -14,7 +14,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.discovery import discover
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.continuing import Continuer
+from seqtrain_lm.generation import Continuer
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_text.config import CharConfig
 from seqtrain_text.symbols import char

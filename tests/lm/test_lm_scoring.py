@@ -42,10 +42,10 @@ def text(length: int) -> np.ndarray:
     return np.random.default_rng(1).integers(3, VOCABULARY, length)
 
 
-def score(scoring: TokenScorer, tokens: np.ndarray, stretches: list[tuple[int, int]]) -> list[float]:
+def score(scoring: TokenScorer, tokens: np.ndarray, spans: list[tuple[int, int]]) -> list[float]:
     """Return the log-probability of every token."""
     found = [math.nan] * len(tokens)
-    for batch in scoring.batches(stretches):
+    for batch in scoring.batches(spans):
         scored = scoring(lambda starts, lengths: tokens[ranges(starts, lengths)], batch)
         for window, log_probs in zip(batch, scored, strict=True):
             found[window.scored : window.stop] = log_probs
@@ -77,8 +77,8 @@ def test_windows_score_every_token_once_with_enough_before_it(lengths: list[int]
     """None is longer than the context, and what is scored has `context - stride` before it, or its text's beginning."""
     stride = min(stride, context)
     stops = np.cumsum(lengths).tolist()
-    stretches = [(stop - length, stop) for stop, length in zip(stops, lengths, strict=True)]
-    found = list(windows(stretches, context=context, stride=stride))
+    spans = [(stop - length, stop) for stop, length in zip(stops, lengths, strict=True)]
+    found = list(windows(spans, context=context, stride=stride))
 
     assert list(range(sum(lengths))) == [token for each in found for token in range(each.scored, each.stop)]
     assert all(each.stop - each.start <= context for each in found)
@@ -90,10 +90,10 @@ def test_windows_score_every_token_once_with_enough_before_it(lengths: list[int]
 def test_scores_are_those_of_each_window_alone(context: int, stride: int, max_tokens: int) -> None:
     """However windows are put together, each token's score is that of its own window."""
     model, tokens = SumOfAll(), text(30)
-    stretches = [(0, 17), (17, 18), (20, 30)]
-    found = score(scorer([model], context=context, stride=stride, max_tokens=max_tokens), tokens, stretches)
+    spans = [(0, 17), (17, 18), (20, 30)]
+    found = score(scorer([model], context=context, stride=stride, max_tokens=max_tokens), tokens, spans)
 
-    for window in windows(stretches, context=context, stride=stride):
+    for window in windows(spans, context=context, stride=stride):
         assert pytest.approx(expected(model, tokens, window), abs=1e-5) == found[window.scored : window.stop]
     assert [18, 19] == [place for place, value in enumerate(found) if math.isnan(value)]
     assert model.longest <= context

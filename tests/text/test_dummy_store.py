@@ -69,7 +69,7 @@ def test_lengths_are_those_of_the_rows() -> None:
 
 
 def test_rows_are_one_stream_too() -> None:
-    """Any stretches of it can be read, and a token's row is known."""
+    """Any spans of it can be read, and a token's row is known."""
     made, stream = store(), [token for row in rows(store()) for token in row]
     starts, lengths = np.array([5, 0, made.num_tokens - 2]), np.array([12, 1, 2])
 

@@ -23,7 +23,7 @@ def test_files_are_parts_one_after_the_other() -> None:
 )
 def test_a_stretch_is_made_of_stretches_of_files(start: int, stop: int, expected: list[tuple[int, int, int]]) -> None:
     """Files that have none of it are left out."""
-    assert expected == list(FILES.stretches(start, stop))
+    assert expected == list(FILES.spans(start, stop))
 
 
 def test_examples_are_sorted_by_file_and_put_back() -> None:

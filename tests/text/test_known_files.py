@@ -12,9 +12,9 @@ from seqtrain_text import known_files, store_meta
 from seqtrain_text.binarise import Column
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.known_files import ask_once
-from seqtrain_text.passing_folder import passing_folder
 from seqtrain_text.store import LinePolicy, build_stores
 from seqtrain_text.symbols import whitespace
+from seqtrain_text.temporary_folder import passing_folder
 
 
 class Finding:

@@ -83,7 +83,7 @@ def test_rows_come_in_the_order_asked_for(tmp_path, pair):
 
 
 def test_stretches_of_tokens_are_read_across_rows(tmp_path, pair, monkeypatch):
-    """All rows are one stream, [4 5 2 7 8 4 2 3 2], of which any stretches can be asked for, in pieces."""
+    """All rows are one stream, [4 5 2 7 8 4 2 3 2], of which any spans can be asked for, in pieces."""
     source, _ = build_stores(pair, cache=tmp_path, policy=SKIP)
     monkeypatch.setattr(store, "ROWS_AT_ONCE", 2)
 

@@ -75,7 +75,7 @@ def build_trainer(
     early_hooks.call("seqtrain_configure", config=config)
     engine = build_engine(config, group)  # before the data: a device that is not there should be known at once
     task = build_task(config, registry, group)
-    with group.in_turn():  # what the first makes, the others find
+    with group.main_process_first():  # what the first makes, the others find
         task.prepare(folder.task, cache_folder(config))
         for split in task.splits():
             task.dataset(split)

@@ -43,7 +43,7 @@ class Evaluator:
         for model in models:
             model.eval()
         measures = {**MetricSums.total(shares).means(), **self.task.measure(split, models)}
-        return group.from_main(measures)  # type: ignore[no-any-return] # a plugin's may differ by a rounding error
+        return group.broadcast(measures)  # type: ignore[no-any-return] # a plugin's may differ by a rounding error
 
     def _sums_of_share(self, split: str, model: nn.Module) -> MetricSums:
         """Add up what the criterion says of every so many-th batch: neighbours, which take equally long, go apart."""

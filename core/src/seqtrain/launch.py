@@ -68,7 +68,9 @@ def distributed_main(request: RunRequest, registry: Registry, environ: Mapping[s
         if not group.is_main:
             start_logging(request.config.logging.level, "plain", worker=group.rank)
         refuse_worker_differences(group, request.config, registry)
-        if max(group.gather(_attempts(environ))) > 0:  # what a failed attempt has saved is to be gone on with
+        if (
+            max(group.all_gather_object(_attempts(environ))) > 0
+        ):  # what a failed attempt has saved is to be gone on with
             request = replace(request, fresh=False)
         results = train.main(request, registry, group)
     return results if group.is_main else replace(results, is_told=True)

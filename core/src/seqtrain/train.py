@@ -40,7 +40,7 @@ def main(request: RunRequest, registry: Registry, group: WorkerGroup) -> Results
             progress_bar.showing(progress.step, trainer.total_steps),
         ):
             trainer.run()
-        if exit_code := max(group.gather(interruption.exit_code)):
+        if exit_code := max(group.all_gather_object(interruption.exit_code)):
             logger.warning("stopped after step %d: %s; the same command goes on", progress.step, trainer.stop_reason)
             return Results(folder.path, exit_code=exit_code)
         logger.info("done training: %s", trainer.stop_reason)

@@ -259,10 +259,10 @@ class Trainer:
         """Have all workers stop, or save, after the same step, if any of them was asked to."""
         group = self.engine.group
         save, self._save = self._save, False  # a signal that comes while the others are asked is for the next time
-        asked = group.gather_numbers([self._stop is not None, save, self.progress.train_seconds])
+        asked = group.all_gather([self._stop is not None, save, self.progress.train_seconds])
         self.progress.train_seconds = asked[0][2]
         if any(save for _, save, _ in asked):
             self.checkpointer.request()
         if self.stop_reason is None and any(stop for stop, _, _ in asked):
-            reason, interrupted = next(filter(None, group.gather(self._stop)))
+            reason, interrupted = next(filter(None, group.all_gather_object(self._stop)))
             self.stop_reason, self.reached_limit = reason, not interrupted

@@ -72,7 +72,7 @@ class LabelledDataset:
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of rows [start, stop), their ends included, (stop - start, 1)."""
         pieces = [np.empty(0, np.int64)]
-        for number, first, last in self._files.stretches(start, stop):
+        for number, first, last in self._files.spans(start, stop):
             pieces.append(self.tables[number].store.lengths(first, last))
         return np.concatenate(pieces)[:, None]
 

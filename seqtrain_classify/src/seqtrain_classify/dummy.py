@@ -12,7 +12,7 @@ from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.task import ClassifyTask
 from seqtrain_text.dummy_store import DummyStore, scramble
 from seqtrain_text.dummy_task import DummyTask
-from seqtrain_text.kept_tokenizers import MakeTokenizer
+from seqtrain_text.tokenizer_io import MakeTokenizer
 
 
 class DummyClassifyTask(DummyTask, ClassifyTask):

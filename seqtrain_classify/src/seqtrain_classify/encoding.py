@@ -14,7 +14,7 @@ import numpy as np
 from seqtrain.api import Rows, Tokenizer
 from seqtrain_classify.kind import IntArray
 from seqtrain_text.padded import ranges
-from seqtrain_text.redrawn import drawn
+from seqtrain_text.subword_sampling import drawn
 from seqtrain_text.tokenizer import digest
 
 PAIR_SEPARATOR = "\t"

@@ -13,7 +13,7 @@ def seqtrain_components() -> Iterator[Component]:
     yield Component(
         kind="task",
         name="classify",
-        ref="seqtrain_classify.making:make_task",
+        ref="seqtrain_classify.factory:make_task",
         config="seqtrain_classify.config:ClassifyConfig",
         summary="Label texts or pairs of texts, or give each a number",
         recipe="seqtrain_classify:recipes/classify.yaml",

@@ -20,16 +20,16 @@ from seqtrain_classify.encoding import PAIR_SEPARATOR, RowEncoder
 from seqtrain_classify.examples import ExampleReader, ScannedTable, TableColumn, scan_table
 from seqtrain_classify.kind import Kind
 from seqtrain_classify.labels import load_labels, save_labels
-from seqtrain_classify.number import Number
+from seqtrain_classify.multi_label import SeveralLabels
 from seqtrain_classify.predictor import Predictor
-from seqtrain_classify.several_labels import SeveralLabels
+from seqtrain_classify.regression import Number
 from seqtrain_classify.single_label import SingleLabel
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile, FileCorpus
-from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.metric import CheckedMetric, MakeMetric
 from seqtrain_text.mixing import report_mixture
-from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import LinePolicy, TokenStore
+from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, undrawn
+from seqtrain_text.tokenizer_io import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class ClassifyTask(Task):
         self._cache = Path()
         self._corpus = FileCorpus(config, BUILTIN, self._cache)
         self._scanned: dict[str, list[ScannedTable]] = {}
-        self._datasets: dict[str, LabelledDataset | RedrawnDataset[LabelledDataset]] = {}
+        self._datasets: dict[str, LabelledDataset | SubwordSamplingDataset[LabelledDataset]] = {}
         self._notes: dict[str, Mapping[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -147,13 +147,13 @@ class ClassifyTask(Task):
             self._scanned[split] = [scan_table(file.path, reader, self._kind) for file in self._corpus.files(split)]
         return self._scanned[split]
 
-    def dataset(self, split: str) -> LabelledDataset | RedrawnDataset[LabelledDataset]:
+    def dataset(self, split: str) -> LabelledDataset | SubwordSamplingDataset[LabelledDataset]:
         """Return a split's labelled rows, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
 
-    def _new_dataset(self, split: str) -> LabelledDataset | RedrawnDataset[LabelledDataset]:
+    def _new_dataset(self, split: str) -> LabelledDataset | SubwordSamplingDataset[LabelledDataset]:
         too_long = self._config.too_long if split == "train" else "truncate"
         policy = LinePolicy(empty="allow", too_long=too_long, max_length=self._config.max_length)
         encoder = self._encoder(cuts=too_long == "truncate")

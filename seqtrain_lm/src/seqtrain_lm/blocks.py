@@ -1,7 +1,7 @@
 """
 The blocks of one file, by number.
 
-A block is one or, packed, several stretches ("spans") of the file's tokens. B blocks, S spans.
+A block is one or, packed, several spans ("spans") of the file's tokens. B blocks, S spans.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from seqtrain.api import DataError
-from seqtrain_lm.cutting import Cutter, Span
-from seqtrain_lm.numbers import IntArray, Numbers
+from seqtrain_lm.mapped_array import IntArray, Numbers
 from seqtrain_lm.packing import best_fit
+from seqtrain_lm.segmentation import Cutter, Span
 from seqtrain_text.padded import ranges
 from seqtrain_text.row_store import RowStore
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from seqtrain.api import Batch
 from seqtrain_lm.blocks import Blocks
-from seqtrain_lm.numbers import IntArray
+from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import BlockRows, in_order
 from seqtrain_lm.vocabulary import Vocabulary
 from seqtrain_text.joined_files import JoinedFiles
@@ -118,7 +118,7 @@ class BlockDataset:
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of examples [start, stop), (stop - start, sides)."""
         pieces = [np.empty(0, np.int64)]
-        for number, first, last in self._joined.stretches(start, stop):
+        for number, first, last in self._joined.spans(start, stop):
             pieces.append(self.files[number].blocks.lengths(first, last))
         return self._make_batch.lengths(np.concatenate(pieces))
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from seqtrain.api import Batch
+from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.noise_config import NoiseConfig
-from seqtrain_lm.numbers import IntArray
 from seqtrain_lm.rows import TOKENS_NAME, BlockRows
 from seqtrain_lm.vocabulary import Vocabulary
 from seqtrain_text.padded import pad_rows

@@ -13,7 +13,7 @@ def seqtrain_components() -> Iterator[Component]:
     yield Component(
         kind="task",
         name="lm",
-        ref="seqtrain_lm.making:make_task",
+        ref="seqtrain_lm.factory:make_task",
         config="seqtrain_lm.config:LMConfig",
         summary="Model text: continue it, score it, pre-train encoders on it",
         recipe="seqtrain_lm:recipes/lm.yaml",

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from seqtrain.api import Batch
-from seqtrain_lm.numbers import IntArray
+from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import TOKENS_NAME
 from seqtrain_text.decoding import score_references
 from seqtrain_text.padded import pad_rows
@@ -48,16 +48,16 @@ class Window:
     is_first: bool
 
 
-def windows(stretches: Iterable[Stretch], *, context: int, stride: int) -> Iterator[Window]:
+def windows(spans: Iterable[Stretch], *, context: int, stride: int) -> Iterator[Window]:
     """
     Yield windows that score every token of each text once.
 
     Args:
-        stretches: the texts.
+        spans: the texts.
         context: tokens in a window.
         stride: tokens scored in each but a text's first window, where all are.
     """
-    for start, stop in stretches:
+    for start, stop in spans:
         scored = start
         while scored < stop:
             end = min(scored + (context if scored == start else stride), stop)
@@ -87,9 +87,9 @@ class TokenScorer:
     stride: int
     max_tokens: int
 
-    def batches(self, stretches: Iterable[Stretch]) -> Iterator[list[Window]]:
+    def batches(self, spans: Iterable[Stretch]) -> Iterator[list[Window]]:
         """Yield the windows of texts, of similar lengths together."""
-        remaining = windows(stretches, context=self.context, stride=self.stride)
+        remaining = windows(spans, context=self.context, stride=self.stride)
         while some := list(islice(remaining, WINDOWS)):
             some.sort(key=lambda window: window.start - window.stop)
             while some:

@@ -28,21 +28,21 @@ from seqtrain.api import (
 )
 from seqtrain_lm.blocks import BlockRules, make_blocks
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.continuing import Continuer
 from seqtrain_lm.corpus import TextCorpus
 from seqtrain_lm.dataset import BlockDataset, BlockFile
+from seqtrain_lm.generation import Continuer
 from seqtrain_lm.masking import MaskedBatches
 from seqtrain_lm.model_check import check_model
 from seqtrain_lm.objectives import make_batches, make_spec
 from seqtrain_lm.scoring import ReadTokens, TextSize, TokenScorer, Window, measures_of
-from seqtrain_lm.stretches import line_stretches, stretches, text_size
+from seqtrain_lm.spans import line_spans, spans, text_size
 from seqtrain_text.corpus import CorpusFile
-from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import as_text_reader
-from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import Column, LinePolicy, TokenStore
+from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, undrawn
+from seqtrain_text.tokenizer_io import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class LMTask(Task):
         self._batches = make_batches(config, self._tokenizer)
         self._cache = Path()
         self._corpus = TextCorpus(config, self._reader, self._cache)
-        self._datasets: dict[str, BlockDataset | RedrawnDataset[BlockDataset]] = {}
+        self._datasets: dict[str, BlockDataset | SubwordSamplingDataset[BlockDataset]] = {}
         self._sizes: dict[str, TextSize] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -114,13 +114,13 @@ class LMTask(Task):
         """Return the names of the splits."""
         return self._corpus.splits()
 
-    def dataset(self, split: str) -> BlockDataset | RedrawnDataset[BlockDataset]:
+    def dataset(self, split: str) -> BlockDataset | SubwordSamplingDataset[BlockDataset]:
         """Return a split's blocks, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
 
-    def _new_dataset(self, split: str) -> BlockDataset | RedrawnDataset[BlockDataset]:
+    def _new_dataset(self, split: str) -> BlockDataset | SubwordSamplingDataset[BlockDataset]:
         files = self._corpus.files(split)
         columns = [[Column(file.path, self._tokenizer, split, self._reader, draws=split == "train")] for file in files]
         rules = TextRules(cache=self._cache, policy=WHOLE_LINES, rows_are_examples=False)
@@ -202,7 +202,7 @@ class LMTask(Task):
 
         nats, num_tokens = 0.0, 0
         for file in self._files(split):
-            batches = scorer.batches(stretches(file.store, self._config.break_mode))
+            batches = scorer.batches(spans(file.store, self._config.break_mode))
             for some_nats, some_tokens in self.workers.map(partial(summed, file.store.read), batches):
                 nats += some_nats
                 num_tokens += some_tokens
@@ -278,13 +278,13 @@ class LMTask(Task):
         """Score the tokens of each line by itself."""
         scorer = self._scorer(models)
         for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
-            text = line_stretches(self._tokenizer, buffer)
-            batches = list(scorer.batches(text.stretches))
+            text = line_spans(self._tokenizer, buffer)
+            batches = list(scorer.batches(text.spans))
             found = self.workers.map(partial(scorer, text.read), batches)
             log_probs = np.empty(len(text.tokens))
             for window, of_window in zip(chain.from_iterable(batches), chain.from_iterable(found), strict=True):
                 log_probs[window.scored : window.stop] = of_window
-            for start, stop in text.stretches:
+            for start, stop in text.spans:
                 yield json.dumps(
                     {
                         "nats": -round(math.fsum(log_probs[start:stop]), 4),

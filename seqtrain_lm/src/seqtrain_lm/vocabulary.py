@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqtrain.api import NamedIds, Tokenizer
-from seqtrain_lm.numbers import IntArray
+from seqtrain_lm.mapped_array import IntArray
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class ParallelDataset:
     def lengths(self, start: int, stop: int) -> IntArray:
         """Return the lengths of source and target, their ends included, of pairs [start, stop): (stop - start, 2)."""
         pieces = [np.empty((0, 2), np.int64)]
-        for number, first, last in self._files.stretches(start, stop):
+        for number, first, last in self._files.spans(start, stop):
             stores = self.stores[number]
             pieces.append(np.stack([stores.source.lengths(first, last), stores.target.lengths(first, last)], axis=1))
         return np.concatenate(pieces)

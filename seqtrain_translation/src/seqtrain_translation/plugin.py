@@ -13,7 +13,7 @@ def seqtrain_components() -> Iterator[Component]:
     yield Component(
         kind="task",
         name="translation",
-        ref="seqtrain_translation.making:make_task",
+        ref="seqtrain_translation.factory:make_task",
         config="seqtrain_translation.config:TranslationConfig",
         summary="Translate sentences, learned from parallel text",
         recipe="seqtrain_translation:recipes/translation.yaml",

@@ -14,14 +14,14 @@ from torch import nn
 from seqtrain.api import DataError, ModelSpec, NamedIds, Reader, Task
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.files import iter_lines
-from seqtrain_text.kept_tokenizers import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.line_buffers import line_buffers
 from seqtrain_text.metric import CheckedMetric, MakeMetric
 from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import as_text_reader
-from seqtrain_text.redrawn import RedrawnDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.store import Column, LinePolicy, TokenStore
+from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.symbols import undo_joiner
+from seqtrain_text.tokenizer_io import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.corpus import ParallelCorpus, ParallelFiles
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
@@ -62,7 +62,7 @@ class TranslationTask(Task):
         self.higher_is_better = OWN_MEASURES | (self._metric.higher_is_better if self._metric else frozenset())
         self._cache = Path()
         self._corpus = ParallelCorpus(config, self._reader, self._cache)
-        self._datasets: dict[str, ParallelDataset | RedrawnDataset[ParallelDataset]] = {}
+        self._datasets: dict[str, ParallelDataset | SubwordSamplingDataset[ParallelDataset]] = {}
         self._signatures: dict[str, dict[str, str]] = {}
 
     def prepare(self, artifacts: Path, cache: Path) -> None:
@@ -111,13 +111,13 @@ class TranslationTask(Task):
         """Return the names of the splits."""
         return self._corpus.splits()
 
-    def dataset(self, split: str) -> ParallelDataset | RedrawnDataset[ParallelDataset]:
+    def dataset(self, split: str) -> ParallelDataset | SubwordSamplingDataset[ParallelDataset]:
         """Return a split's sentence pairs, binarised when first asked for; those to train on may vary by epoch."""
         if split not in self._datasets:
             self._datasets[split] = self._new_dataset(split)
         return self._datasets[split]
 
-    def _new_dataset(self, split: str) -> ParallelDataset | RedrawnDataset[ParallelDataset]:
+    def _new_dataset(self, split: str) -> ParallelDataset | SubwordSamplingDataset[ParallelDataset]:
         files, rules = self._corpus.files(split), TextRules(cache=self._cache, policy=self._policy(split))
         columns = [self._columns(each, split) for each in files]
         dataset = make_dataset(columns, partial(self._pairs, files, self._config.temperature(split)), rules)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from seqtrain.api import Tokenizer
-from seqtrain_text.kept_tokenizers import MakeTokenizer
+from seqtrain_text.tokenizer_io import MakeTokenizer
 
 
 @dataclass(frozen=True)

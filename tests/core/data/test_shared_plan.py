@@ -69,7 +69,7 @@ def in_workers(work: Callable[[WorkerGroup], Any], local_ranks: list[int], folde
                 dist.init_process_group("gloo", store=store, rank=rank, world_size=len(local_ranks))
                 group = ProcessGroup(store, local_rank=local_rank, local_world_size=2)
                 (folder / f"{rank}.json").write_text(json.dumps(work(group)))
-                group.gather(None)  # nobody leaves while others still talk to it
+                group.all_gather_object(None)  # nobody leaves while others still talk to it
             except BaseException:  # noqa: BLE001 - the parent sees that the file is missing
                 traceback.print_exc()
             finally:
@@ -110,21 +110,21 @@ class Second(WorkerGroup):
     def __init__(self, said: Any, digest: str) -> None:
         self.said, self.digest = said, digest
 
-    def by_host(self, function: Callable[[], Any]) -> Any:
+    def node_local_first(self, function: Callable[[], Any]) -> Any:
         return self.said
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         return [self.digest, value]
 
 
 class First(Second):
     """The first worker, of which what it says is kept, and whether its file can be had meanwhile."""
 
-    def by_host(self, function: Callable[[], Any]) -> Any:
+    def node_local_first(self, function: Callable[[], Any]) -> Any:
         self.said = function()
         return self.said
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         make = Planner()
         self.reached = [
             everything(plan_together(make, Second({**self.said, **changed}, value)))

@@ -50,7 +50,7 @@ class Recorder(WorkerGroup):
         self.said: list[Any] = []
         self.others = others
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         self.said.append(value)
         return [*(other[len(self.said) - 1] for other in self.others), value]
 

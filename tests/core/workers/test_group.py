@@ -29,7 +29,7 @@ class Thread(WorkerGroup):
         self.rank, self.world_size = rank, len(said)
         self._said, self._barrier = said, barrier
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         self._said[self.rank] = json.dumps(value)
         self._barrier.wait(10)
         found = [json.loads(each) for each in self._said]

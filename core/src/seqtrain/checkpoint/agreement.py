@@ -20,7 +20,7 @@ class Workers(Protocol):
     def world_size(self) -> int:
         """How many there are."""
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return every worker's value, which JSON can hold, in the order of their ranks."""
 
 
@@ -30,7 +30,7 @@ class Alone:
     rank = 0
     world_size = 1
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return the value in a list."""
         return [value]
 
@@ -52,7 +52,7 @@ def together(workers: Workers, action: Callable[[], Any]) -> list[Any]:
         said = {"result": action()}
     except Exception as error:  # noqa: BLE001 - raised below, once the others know
         failure, said = error, {"error": str(error), "may_retry": isinstance(error, NotWrittenError)}
-    of_all = workers.gather(said)
+    of_all = workers.all_gather_object(said)
     failed = [rank for rank, each in enumerate(of_all) if "error" in each]
     if not failed:
         return [each["result"] for each in of_all]

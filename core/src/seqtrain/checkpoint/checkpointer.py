@@ -82,7 +82,7 @@ class Checkpointer:
             return
         self.finish(trainer)
         group = trainer.engine.group
-        self._threads = self._threads or group.beside()
+        self._threads = self._threads or group.new_group()
         state = {name: part.state_dict() for name, part in trainer.state.items()}
         if group.world_size > 1:
             from seqtrain.checkpoint.sharding import local_shards  # noqa: PLC0415 - takes torch a second, see there
@@ -101,7 +101,7 @@ class Checkpointer:
         """Let the hooks know of a checkpoint that has been written since the last step."""
         if self._being_written is None:
             return
-        on_all = trainer.engine.group.gather_numbers([self._being_written.done()])
+        on_all = trainer.engine.group.all_gather([self._being_written.done()])
         if all(is_done for [is_done] in on_all):
             self.finish(trainer)
 

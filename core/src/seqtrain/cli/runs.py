@@ -61,7 +61,7 @@ def evaluate(
 
     def measure(trained: TrainedRun, group: WorkerGroup) -> int:
         chosen = _known_split(trained.task, split)
-        with group.in_turn():  # its files are made ready by one, and found by the others
+        with group.main_process_first():  # its files are made ready by one, and found by the others
             trained.task.dataset(chosen)
         measures = trained.evaluator.measure(chosen, trained.models)
         if group.is_main:

@@ -36,9 +36,9 @@ def plan_together(make: Callable[[], EpochPlan], group: WorkerGroup) -> EpochPla
     if group.world_size == 1:
         return make()
     with tempfile.TemporaryFile(prefix="seqtrain-plan-") as file:  # the first worker's is used, and mapped by all
-        shared = _SharedPlan(**group.by_host(lambda: asdict(_write(make(), file))))
+        shared = _SharedPlan(**group.node_local_first(lambda: asdict(_write(make(), file))))
         plan = shared.open(file) or make()
-        _refuse_differing(group.gather(plan.digest))  # once all are here, all have opened it
+        _refuse_differing(group.all_gather_object(plan.digest))  # once all are here, all have opened it
     return plan
 
 

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Starting from the weights of another run (`--init-from`)."""

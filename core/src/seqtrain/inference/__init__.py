@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Trained runs, ready to predict, to be measured, averaged, exported or imported."""

@@ -112,7 +112,7 @@ def open_checkpoints(catalog: CheckpointCatalog, names: Sequence[str], group: Wo
         return [str(catalog.find(name)) for name in found]
 
     paths = [Path(each) for each in group.by_main(find)]
-    group.by_host(lambda: [catalog.open(str(path)).name for path in paths])
+    group.node_local_first(lambda: [catalog.open(str(path)).name for path in paths])
     return [Checkpoint.read(path) for path in paths]
 
 

@@ -137,7 +137,7 @@ class MetricLogger:
             "epoch": self._epoch.state_dict(),
             "gradient": self._gradient.state_dict(),
         }
-        return mine if self._group.world_size == 1 else {"workers": self._group.gather(mine)}
+        return mine if self._group.world_size == 1 else {"workers": self._group.all_gather_object(mine)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over saved sums; where there are more or fewer workers now, the main one takes those of all."""

@@ -49,7 +49,7 @@ class MetricSums:
         """Return the sums over all workers; each adds them up in the same order."""
         if group.world_size == 1:
             return self
-        return MetricSums.total(group.gather(self.state_dict()))
+        return MetricSums.total(group.all_gather_object(self.state_dict()))
 
     def totals(self) -> dict[str, float]:
         """Return the sums as numbers; waits for the device."""

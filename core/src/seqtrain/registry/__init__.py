@@ -1,1 +1,1 @@
-"""The plugin host: finds plugins, decides their state, and keeps the register of components."""
+"""The registry of plugins and components: discovery, filters, isolation and hooks."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""The run folder: what lies where, opening it, results, and proof that a killed run resumes."""

@@ -59,7 +59,7 @@ def open_run(request: RunRequest, registry: Registry, group: WorkerGroup) -> Ite
     """
     folder = RunFolder(request.run_dir)
     if not group.is_main:
-        group.from_main()
+        group.broadcast()
         yield folder, NoProgressBar()
         return
     aside = folder.set_aside() if request.fresh and folder.exists_run() else None
@@ -80,7 +80,7 @@ def open_run(request: RunRequest, registry: Registry, group: WorkerGroup) -> Ite
         if not folder.has_checkpoints():
             folder.write_config(to_yaml(request.config))
         write_environment(folder, registry, request.command)
-        group.from_main("opened")
+        group.broadcast("opened")
         yield folder, progress_bar
 
 

@@ -101,7 +101,7 @@ def describe_gradient_mismatch(model: nn.Module, engine: Engine) -> str:
     """
     gradients = {name: engine.to_local(each.grad) for name, each in model.named_parameters() if each.grad is not None}
     norms = [float(torch.linalg.vector_norm(each)) for each in gradients.values()]
-    for name, of_workers in zip(gradients, zip(*engine.group.gather_numbers(norms), strict=True), strict=True):
+    for name, of_workers in zip(gradients, zip(*engine.group.all_gather(norms), strict=True), strict=True):
         usual = statistics.median_low(of_workers)
         rank = max(range(len(of_workers)), key=lambda rank: abs(of_workers[rank] - usual))
         if abs(of_workers[rank] - usual) > _EQUAL * abs(usual):

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+_FORMER_NAMES = {"left_out": "skipped_steps"}
+
 
 @dataclass
 class Progress:
@@ -65,6 +67,7 @@ class Progress:
         """
         counters = self.state_dict()
         for name, value in state.items():
+            name = _FORMER_NAMES.get(name, name)  # noqa: PLW2901 - as a checkpoint of an earlier version has it
             if name not in counters or type(value) is not type(counters[name]) or not _can_be_counted(value):
                 raise ValueError(f"its progress says {name}={str(value)[:40]}")
             setattr(self, name, value)

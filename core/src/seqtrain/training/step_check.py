@@ -65,7 +65,7 @@ class StepCheck:
             TrainingError: the workers have different gradients, which only a fault can bring about.
         """
         norm, *values = torch.stack([grad_norm, *losses]).tolist()  # the one wait for the device in a step
-        of_workers = trainer.engine.group.gather_numbers([norm, math.fsum(values)])
+        of_workers = trainer.engine.group.all_gather([norm, math.fsum(values)])
         norms, sums = zip(*of_workers, strict=True)
         if not all(map(math.isfinite, (*norms, *sums))):
             if all(map(math.isfinite, sums)) and _lower_loss_scale(trainer):
@@ -143,7 +143,7 @@ def _describe_nonfinite(trainer: Trainer, samples: Sequence[Batch], losses: Sequ
 
         origin = find_origin(model, engine.placed(samples), run_again)
     found = origin or gradient_origin(trainer.model, engine, _ids(samples))
-    told = engine.group.gather([origin is not None, found.place, list(found.ids), list(losses)])
+    told = engine.group.all_gather_object([origin is not None, found.place, list(found.ids), list(losses)])
     worker = max(range(len(told)), key=lambda rank: told[rank][0])  # the first that has seen it happen
     _, place, ids, losses = told[worker]
     return (
@@ -166,4 +166,4 @@ def _ids(samples: Sequence[Batch]) -> list[int]:
 
 def _ids_of_step(trainer: Trainer, samples: Sequence[Batch]) -> list[int]:
     """Return the examples of all workers, each once, as some may be a stand-in's."""
-    return list(dict.fromkeys(each for ids in trainer.engine.group.gather(_ids(samples)) for each in ids))
+    return list(dict.fromkeys(each for ids in trainer.engine.group.all_gather_object(_ids(samples)) for each in ids))

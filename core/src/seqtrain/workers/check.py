@@ -36,9 +36,9 @@ def refuse_worker_differences(group: WorkerGroup, config: RunConfig, registry: R
         "settings": dict(_flat(to_tree(config))),
     }
     digest = hashlib.sha256(json.dumps(mine, sort_keys=True, default=str).encode()).hexdigest()
-    if len(set(group.gather(digest))) == 1:
+    if len(set(group.all_gather_object(digest))) == 1:
         return  # as nearly always; whole configurations of many workers would be much to send
-    main, *others = group.gather(json.loads(json.dumps(mine, default=str)))
+    main, *others = group.all_gather_object(json.loads(json.dumps(mine, default=str)))
     for rank, other in enumerate(others, start=1):
         software = _differing({**main["software"], **main["plugins"]}, {**other["software"], **other["plugins"]}, rank)
         if software:

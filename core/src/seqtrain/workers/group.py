@@ -46,24 +46,24 @@ class WorkerGroup:
         """Whether this worker writes files and messages."""
         return self.rank == 0
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return every worker's value, in the order of their ranks."""
         return [value]
 
-    def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
-        """Return every worker's numbers, equally many each; quicker than `gather`."""
+    def all_gather(self, numbers: Sequence[float]) -> list[list[float]]:
+        """Return every worker's numbers, equally many each; quicker than `all_gather_object`."""
         return [list(numbers)]
 
     def sum(self, number: float) -> float:
         """Return the sum of every worker's number."""
-        return sum(each for [each] in self.gather_numbers([number]))
+        return sum(each for [each] in self.all_gather([number]))
 
-    def from_main(self, value: Any = None) -> Any:
+    def broadcast(self, value: Any = None) -> Any:
         """Return the main worker's value, for which the others wait as long as it takes."""
         return value
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """
         Let the main worker go through a block first, then one on each other host, then the rest.
 
@@ -84,26 +84,26 @@ class WorkerGroup:
             things: the same ones on all workers; the nearer two are, the more alike the time they take should be.
         """
         mine = [function(thing) for index, thing in enumerate(things) if index % self.world_size == self.rank]
-        shares = self._patient().gather(mine)
+        shares = self._without_timeout().all_gather_object(mine)
         return [shares[index % self.world_size][index // self.world_size] for index in range(sum(map(len, shares)))]
 
     def by_main(self, function: Callable[[], Result]) -> Result:
         """
         Return what a function returns on the main worker, for which the others wait as long as it takes.
 
-        What is large, or comes often, is better said so than by `from_main`, which keeps all that was said.
+        What is large, or comes often, is better said so than by `broadcast`, which keeps all that was said.
         """
         return function()
 
-    def beside(self) -> WorkerGroup:
-        """Return the same workers for a thread, which may `gather` by them whatever is said here meanwhile."""
+    def new_group(self) -> WorkerGroup:
+        """Return the same workers for a thread, which may use it whatever is said here meanwhile."""
         return self
 
-    def _patient(self) -> WorkerGroup:
+    def _without_timeout(self) -> WorkerGroup:
         """Return the same workers, who wait for each other as long as it takes."""
         return self
 
-    def by_host(self, function: Callable[[], Result]) -> Result:
+    def node_local_first(self, function: Callable[[], Result]) -> Result:
         """Return what a function returns on the first worker of this host, for which the others there wait."""
         return function()
 
@@ -124,23 +124,23 @@ class ProcessGroup(WorkerGroup):
         self._said = 0
         self._processes: dist.ProcessGroup | None = None  # the default group
         self._waiting: ProcessGroup | None = None
-        turns = self.gather_numbers([0 if self.is_main else 1 if local_rank == 0 else 2])
+        turns = self.all_gather([0 if self.is_main else 1 if local_rank == 0 else 2])
         self._turns = [turn for [turn] in turns]
-        hosts = self.gather([socket.gethostname(), local_rank])
+        hosts = self.all_gather_object([socket.gethostname(), local_rank])
         firsts = [rank for rank in range(self.rank + 1) if hosts[rank] == [socket.gethostname(), 0]]
         self._first_on_host = firsts[-1] if firsts else self.rank  # the nearest: hosts may have the same name
 
-    def gather(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return every worker's value, in the order of their ranks."""
         text = json.dumps(value).encode()
-        sizes = [int(size) for [size] in self.gather_numbers([len(text)])]
+        sizes = [int(size) for [size] in self.all_gather([len(text)])]
         padded = torch.frombuffer(bytearray(text.ljust(max(sizes))), dtype=torch.uint8)
         texts = [torch.empty_like(padded) for _ in sizes]
         self._all_gather(texts, padded)
         return [json.loads(each.numpy().tobytes()) for each in texts]
 
-    def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
-        """Return every worker's numbers, equally many each; quicker than `gather`."""
+    def all_gather(self, numbers: Sequence[float]) -> list[list[float]]:
+        """Return every worker's numbers, equally many each; quicker than `all_gather_object`."""
         mine = torch.tensor(numbers, dtype=torch.float64)
         of_all = [torch.empty_like(mine) for _ in range(self.world_size)]
         self._all_gather(of_all, mine)
@@ -155,7 +155,7 @@ class ProcessGroup(WorkerGroup):
                 f"({str(error).splitlines()[0]})."
             ) from error
 
-    def from_main(self, value: Any = None) -> Any:
+    def broadcast(self, value: Any = None) -> Any:
         """Return the main worker's value, for which the others wait as long as it takes."""
         self._said += 1
         key = f"main/{self._said}"
@@ -166,22 +166,22 @@ class ProcessGroup(WorkerGroup):
     def by_main(self, function: Callable[[], Result]) -> Result:
         """Return what a function returns on the main worker, for which the others wait as long as it takes."""
         value = function() if self.is_main else None
-        self.from_main("ready")  # the others wait here, where there is no limit
-        return self.gather(value)[0]  # type: ignore[no-any-return]
+        self.broadcast("ready")  # the others wait here, where there is no limit
+        return self.all_gather_object(value)[0]  # type: ignore[no-any-return]
 
-    def beside(self, timeout: timedelta | None = None) -> ProcessGroup:
-        """Return the same workers for a thread, which may `gather` by them whatever is said here meanwhile."""
+    def new_group(self, timeout: timedelta | None = None) -> ProcessGroup:
+        """Return the same workers for a thread, which may use it whatever is said here meanwhile."""
         other = copy.copy(self)
         other._processes = dist.new_group(backend="gloo", timeout=timeout)  # noqa: SLF001 - it is of this class
         return other
 
-    def _patient(self) -> ProcessGroup:
+    def _without_timeout(self) -> ProcessGroup:
         """Return the same workers, who wait for each other's share of a work as long as it takes."""
         if self._waiting is None:
-            self._waiting = self.beside(_LONG)
+            self._waiting = self.new_group(_LONG)
         return self._waiting
 
-    def by_host(self, function: Callable[[], Result]) -> Result:
+    def node_local_first(self, function: Callable[[], Result]) -> Result:
         """Return what a function returns on the first worker of this host."""
         self._said += 1
         key = f"host/{self._said}/{self._first_on_host}"
@@ -190,7 +190,7 @@ class ProcessGroup(WorkerGroup):
         return json.loads(self._wait_for(key))  # type: ignore[no-any-return]
 
     @contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """Let the main worker go through a block first, then one on each other host, then the rest."""
         self._said += 1
         for rank, turn in enumerate(self._turns):

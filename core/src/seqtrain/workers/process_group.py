@@ -50,8 +50,8 @@ def join_process_group(world: WorldInfo | None, distributed: DistributedConfig) 
         try:
             _choose_threads(group, world, distributed)
             yield group
-            group.from_main()  # who ended first would look as if it had been lost; the main worker has most to do
-            group.gather(None)
+            group.broadcast()  # who ended first would look as if it had been lost; the main worker has most to do
+            group.all_gather_object(None)
             WorkerReport(kind="left", exit_code=0).write()
         finally:
             dist.destroy_process_group()
@@ -99,7 +99,7 @@ def _choose_interface(world: WorldInfo) -> None:
 def _choose_threads(group: WorkerGroup, world: WorldInfo, distributed: DistributedConfig) -> None:
     """Divide the host's cores among its workers, unless the user has said how many threads each is to have."""
     mine = available_cores()
-    everyones = group.gather([platform.node(), mine])
+    everyones = group.all_gather_object([platform.node(), mine])
     given = os.environ.get("OMP_NUM_THREADS")
     if distributed.threads is not None:
         torch.set_num_threads(distributed.threads)

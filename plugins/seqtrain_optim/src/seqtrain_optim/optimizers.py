@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn, optim
 
+from seqtrain_optim.full_parameters import is_sharded, step_whole
 from seqtrain_optim.parameter_groups import can_fuse, decay_groups
-from seqtrain_optim.whole import is_sharded, step_whole
 
 if TYPE_CHECKING:
     from seqtrain_optim.optimizer_config import (

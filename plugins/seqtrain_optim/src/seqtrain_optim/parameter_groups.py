@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from seqtrain_optim.whole import is_sharded
+from seqtrain_optim.full_parameters import is_sharded
 
 if TYPE_CHECKING:
     from torch import nn

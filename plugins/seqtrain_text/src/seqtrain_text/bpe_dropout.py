@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seqtrain_text.chance import Seeds, uniform
 from seqtrain_text.flat_rows import FlatRows
+from seqtrain_text.hashed_rng import Seeds, uniform
 from seqtrain_text.padded import pad_rows
 
 Ids = NDArray[np.int32]

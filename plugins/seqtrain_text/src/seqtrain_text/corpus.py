@@ -10,7 +10,7 @@ from pathlib import Path
 from seqtrain_text.corpus_config import CorpusConfig
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_text.files import find_file
-from seqtrain_text.passing_folder import passing_folder
+from seqtrain_text.temporary_folder import passing_folder
 
 logger = logging.getLogger(__name__)
 

@@ -47,7 +47,7 @@ class DummyStore:
         return np.diff(self._offsets[start : stop + 1])
 
     def read(self, starts: IntArray, lengths: IntArray) -> IntArray:
-        """Return stretches of all rows' tokens, one row after the other: [start, start + length) of each."""
+        """Return spans of all rows' tokens, one row after the other: [start, start + length) of each."""
         places = ranges(starts, lengths)
         tokens = len(SPECIAL_TOKENS) + (scramble(places, self._key) % np.uint64(self._num_ids)).astype(np.int64)
         is_end = self._offsets[np.searchsorted(self._offsets, places, side="right")] == places + 1

@@ -31,7 +31,7 @@ class JoinedFiles:
     def __len__(self) -> int:
         return self.parts[-1].stop
 
-    def stretches(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    def spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Yield what [start, stop) is made of: the number of a file, and which examples of that file, [first, last)."""
         for number, part in enumerate(self.parts):
             first, last = max(start, part.start) - part.start, min(stop, part.stop) - part.start

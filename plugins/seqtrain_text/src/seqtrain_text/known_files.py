@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.api import DataError
-from seqtrain_text.passing_folder import passing_folder, passing_folders
+from seqtrain_text.temporary_folder import passing_folder, passing_folders
 from seqtrain_text.tokenizer import digest, write_whole
 
 LARGE = 64 << 20  # bytes: reading less takes no time

@@ -39,7 +39,7 @@ class RowStore(Protocol):
         ...
 
     def read(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return stretches of all rows' tokens, one row after the other: [start, start + length) of each."""
+        """Return spans of all rows' tokens, one row after the other: [start, start + length) of each."""
         ...
 
     def row_at(self, token: int) -> int:

@@ -14,7 +14,7 @@ import sentencepiece
 
 from seqtrain.api import ConfigError, DataError, Rows
 from seqtrain_text.config import BPEConfig, SentencePieceConfig, UnigramConfig
-from seqtrain_text.drawn_pieces import WORD_MARK, DrawWords, DropoutWords, SampledWords, draw_lines
+from seqtrain_text.piece_sampling import WORD_MARK, DrawWords, DropoutWords, SampledWords, draw_lines
 from seqtrain_text.tokenizer import (
     BOS,
     EOS,

@@ -19,11 +19,11 @@ from numpy.typing import DTypeLike, NDArray
 from seqtrain.api import DataError
 from seqtrain_text.alignment import guess_misalignment
 from seqtrain_text.binarise import Column, LinePolicy, Progress, binarise
+from seqtrain_text.corpus_stats import found, report
 from seqtrain_text.files import TextScan
-from seqtrain_text.findings import found, report
 from seqtrain_text.padded import ranges
-from seqtrain_text.passing_folder import passing_folder
 from seqtrain_text.store_meta import ColumnCounts, StoreMeta, read_meta, write_meta
+from seqtrain_text.temporary_folder import passing_folder
 from seqtrain_text.tokenizer import digest
 
 __all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress"]
@@ -136,7 +136,7 @@ class TokenStore:
         return np.diff(self._offsets[start : stop + 1])
 
     def read(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return stretches of all rows' tokens, one row after the other: [start, start + length) of each."""
+        """Return spans of all rows' tokens, one row after the other: [start, start + length) of each."""
         pieces = []
         for first in range(0, len(starts), ROWS_AT_ONCE):
             some = slice(first, first + ROWS_AT_ONCE)

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the name all torch code has for 
 from torch import Tensor, nn
 
 from seqtrain_transformer.dropout import dropout
-from seqtrain_transformer.rotation import rotate
+from seqtrain_transformer.rotary import rotate
 
 # Up to these sizes plain matrix products beat the fused kernel on a CPU. Forward and backward of 4,000 tokens, heads of
 # 32, 15 to 60 positions: 1.0 to 1.4 times as fast with one thread, 1.4 to 1.7 times with two. Heads of 64: 0.8 and 1.2.

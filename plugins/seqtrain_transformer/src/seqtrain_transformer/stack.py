@@ -19,7 +19,7 @@ from seqtrain_transformer.embedding import Embedding
 from seqtrain_transformer.layout import Layout
 from seqtrain_transformer.norm import make_norm
 from seqtrain_transformer.positions import LearnedPositions
-from seqtrain_transformer.rotation import rotation
+from seqtrain_transformer.rotary import rotation
 
 
 class Stack(nn.Module):

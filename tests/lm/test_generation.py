@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from seqtrain.config.option import Selection
 from seqtrain.errors import ConfigError, DataError
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.continuing import Continuer
+from seqtrain_lm.generation import Continuer
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_text.config import CharConfig, WordConfig
 from seqtrain_text.symbols import char, word

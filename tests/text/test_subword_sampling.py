@@ -16,9 +16,9 @@ from seqtrain.protocols import VariesByEpoch
 from seqtrain.testing.host import TestHost
 from seqtrain_text import binarise
 from seqtrain_text.config import BPEConfig, CharConfig, UnigramConfig
-from seqtrain_text.redrawn import DrawsSplits, Fitting, TextRules, drawn, make_dataset
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.store import Column, LinePolicy, build_stores
+from seqtrain_text.subword_sampling import DrawsSplits, Fitting, TextRules, drawn, make_dataset
 from seqtrain_text.symbols import char
 
 LINES = [

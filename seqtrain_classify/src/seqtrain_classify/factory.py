@@ -8,8 +8,8 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dummy import DummyClassifyTask
 from seqtrain_classify.task import ClassifyTask
 from seqtrain_text.dummy_task import DummyTokenizer
-from seqtrain_text.kept_tokenizers import MakeTokenizer
 from seqtrain_text.metric import MakeMetric
+from seqtrain_text.tokenizer_io import MakeTokenizer
 
 
 def make_task(config: ClassifyConfig, *, tokenizer: MakeTokenizer, metric: MakeMetric | None = None) -> ClassifyTask:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from seqtrain_text import bpe_dropout, drawn_pieces
 from seqtrain_text.bpe_dropout import Merges, merge_words
-from seqtrain_text.chance import uniform, word_seeds
 from seqtrain_text.config import BPEConfig, UnigramConfig
-from seqtrain_text.drawn_pieces import DropoutWords, SampledWords, draw_lines
 from seqtrain_text.flat_rows import FlatRows
+from seqtrain_text.hashed_rng import uniform, word_seeds
+from seqtrain_text.piece_sampling import DropoutWords, SampledWords, draw_lines
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.tokenizer import digest
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtrain_lm.cutting import Cutter
+from seqtrain_lm.segmentation import Cutter
 
 LENGTHS = st.lists(st.integers(1, 12), max_size=30)
 MODES = st.sampled_from(["complete", "complete_doc", "eos"])

@@ -8,8 +8,8 @@ import pytest
 
 from seqtrain.errors import CheckpointError
 from seqtrain_text.config import CharConfig
-from seqtrain_text.kept_tokenizers import has_tokenizers, load_tokenizers, save_tokenizers
 from seqtrain_text.symbols import Symbols, char
+from seqtrain_text.tokenizer_io import has_tokenizers, load_tokenizers, save_tokenizers
 
 
 def trained(text: str) -> Symbols:

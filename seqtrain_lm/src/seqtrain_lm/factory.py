@@ -10,7 +10,7 @@ from seqtrain_lm.config import LMConfig
 from seqtrain_lm.dummy import DummyLMTask
 from seqtrain_lm.task import LMTask
 from seqtrain_text.dummy_task import DummyTokenizer
-from seqtrain_text.kept_tokenizers import MakeTokenizer
+from seqtrain_text.tokenizer_io import MakeTokenizer
 
 
 def make_task(config: LMConfig, *, tokenizer: MakeTokenizer, reader: Callable[[], Reader]) -> LMTask:

@@ -11,7 +11,7 @@ from torch import nn
 
 from seqtrain.api import DataError, Tokenizer, WorkerGroup
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.numbers import IntArray
+from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import TOKENS_NAME
 from seqtrain_lm.sliding import SlidingModel
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources

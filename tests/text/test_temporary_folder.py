@@ -10,7 +10,7 @@ import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_text.corpus import write_corpus
-from seqtrain_text.passing_folder import passing_folder
+from seqtrain_text.temporary_folder import passing_folder
 
 
 def test_a_folder_is_gone_at_its_end_with_what_is_in_it(tmp_path: Path) -> None:

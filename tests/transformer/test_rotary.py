@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtrain_transformer.attention import MultiHeadAttention
-from seqtrain_transformer.rotation import rotate, rotation
+from seqtrain_transformer.rotary import rotate, rotation
 
 
 def test_a_head_of_two_units_worked_by_hand() -> None:

@@ -12,8 +12,8 @@ import sentencepiece
 
 from seqtrain.api import Rows
 from seqtrain_text.bpe_dropout import Merges, merge_words
-from seqtrain_text.chance import Seeds, uniform, word_seeds
 from seqtrain_text.flat_rows import FlatRows
+from seqtrain_text.hashed_rng import Seeds, uniform, word_seeds
 from seqtrain_text.tokenizer import UNKNOWN
 
 CACHED_WORDS = 100_000

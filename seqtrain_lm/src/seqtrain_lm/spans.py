@@ -11,15 +11,15 @@ import numpy as np
 
 from seqtrain.api import Tokenizer
 from seqtrain_lm.blocks import line_lengths
-from seqtrain_lm.cutting import EMPTY, Cutter
-from seqtrain_lm.numbers import IntArray
+from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.scoring import Stretch, TextSize
+from seqtrain_lm.segmentation import EMPTY, Cutter
 from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.padded import ranges
 from seqtrain_text.row_store import RowStore
 
 
-def stretches(store: RowStore, break_mode: str) -> Iterator[Stretch]:
+def spans(store: RowStore, break_mode: str) -> Iterator[Stretch]:
     """Yield what blocks do not reach beyond: the file, its documents, or its lines."""
     if break_mode == "none":
         yield 0, store.num_tokens
@@ -29,7 +29,7 @@ def stretches(store: RowStore, break_mode: str) -> Iterator[Stretch]:
 
 
 def text_size(lines: Iterable[str], store: RowStore, break_mode: str) -> TextSize:
-    """Count what `stretches` of a file are made of: all its lines, or those that are not empty, with their ends."""
+    """Count what `spans` of a file are made of: all its lines, or those that are not empty, with their ends."""
     chars = num_bytes = words = 0
     keeps_all = break_mode in ("none", "complete")
     for line, length in zip(lines, line_lengths(store), strict=True):
@@ -47,18 +47,18 @@ class LineText:
 
     Args:
         tokens: of all lines, each with its end.
-        stretches: where each line is.
+        spans: where each line is.
     """
 
     tokens: IntArray
-    stretches: Sequence[Stretch]
+    spans: Sequence[Stretch]
 
     def read(self, starts: IntArray, lengths: IntArray) -> IntArray:
         """Return the tokens [start, start + length) for each start and length."""
         return self.tokens[ranges(starts, lengths)]
 
 
-def line_stretches(tokenizer: Tokenizer, lines: Sequence[str]) -> LineText:
+def line_spans(tokenizer: Tokenizer, lines: Sequence[str]) -> LineText:
     """Encode lines."""
     rows = ended_rows(tokenizer.encode_batch(lines), tokenizer.eos)
     edges = [0, *np.cumsum(rows.lengths).tolist()]

@@ -7,8 +7,8 @@ from functools import partial
 
 from seqtrain.api import Reader
 from seqtrain_text.dummy_task import DummyTokenizer
-from seqtrain_text.kept_tokenizers import MakeTokenizer
 from seqtrain_text.metric import MakeMetric
+from seqtrain_text.tokenizer_io import MakeTokenizer
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.dummy import DummyTranslationTask
 from seqtrain_translation.task import TranslationTask

@@ -14,8 +14,8 @@ from seqtrain.api import Batch, DataError, Dataset, Rows
 from seqtrain_text.binarise import Column, Encoder, LinePolicy, binarise
 from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import FlatRows, IntArray
-from seqtrain_text.passing_folder import passing_folder
 from seqtrain_text.store import TokenStore, build_stores, log_progress
+from seqtrain_text.temporary_folder import passing_folder
 from seqtrain_text.tokenizer import digest
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def drawn(encoder: E, seed: int, epoch: int) -> E:
     return encoder.drawn(seed, epoch) if isinstance(encoder, DrawsSplits) else encoder
 
 
-def make_dataset(files: Sequence[Sequence[Column]], make: MakeDataset[D], text: TextRules) -> D | RedrawnDataset[D]:
+def make_dataset(
+    files: Sequence[Sequence[Column]], make: MakeDataset[D], text: TextRules
+) -> D | SubwordSamplingDataset[D]:
     """
     Binarise text and make a dataset of it: one that varies by epoch, where a column's tokenizer draws splits.
 
@@ -80,10 +82,10 @@ def make_dataset(files: Sequence[Sequence[Column]], make: MakeDataset[D], text: 
     columns = [column for columns in files for column in columns if column.draws]
     if all(drawn(column.tokenizer, 0, 0).fingerprint == column.tokenizer.fingerprint for column in columns):
         return plain
-    return RedrawnDataset(plain, files, make, text)
+    return SubwordSamplingDataset(plain, files, make, text)
 
 
-class RedrawnDataset(Generic[D]):
+class SubwordSamplingDataset(Generic[D]):
     """
     A training set of which each epoch is split anew; asked for no epoch, it is split without drawing.
 
@@ -169,9 +171,9 @@ class RedrawnDataset(Generic[D]):
         return self.plain.describe(index)
 
 
-def undrawn(dataset: D | RedrawnDataset[D]) -> D:
+def undrawn(dataset: D | SubwordSamplingDataset[D]) -> D:
     """Return a dataset as it is when nothing is drawn."""
-    return dataset.plain if isinstance(dataset, RedrawnDataset) else dataset
+    return dataset.plain if isinstance(dataset, SubwordSamplingDataset) else dataset
 
 
 @dataclass(frozen=True)
