@@ -23,11 +23,11 @@ PREVIEW = {  # within reach of plugins and not promised to them; core/docs/stabi
     "seqtrain.api.Progress": {"advance", "start_next_epoch", "state_dict", "load_state_dict"},
     "seqtrain.api.TrainedRun": {"evaluator"},
     "seqtrain.api.WorkerGroup": {
-        "local_rank", "local_world_size", "gather", "gather_numbers", "sum", "from_main", "in_turn", "share",
-        "by_host", "beside",
+        "local_rank", "local_world_size", "all_gather_object", "all_gather", "sum", "broadcast", "main_process_first", "share",
+        "node_local_first", "new_group",
     },
     "seqtrain.api.Trainer": {
-        "checkpointing", "after_step", "engine", "evaluator", "hooks", "load_state", "metric_logger", "run",
+        "checkpointer", "after_step", "engine", "evaluator", "hooks", "load_state", "metric_logger", "run",
         "run_epoch", "train_data", "train_step", "validate",
     },
 }  # fmt: skip

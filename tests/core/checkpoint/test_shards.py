@@ -30,7 +30,7 @@ WEIGHT = torch.arange(15.0).reshape(5, 3)
 
 def worker(rank: int, world_size: int = 2, said: Callable[[Any], list[Any]] = lambda value: [value]) -> Workers:
     """Return a group as one of its workers sees it."""
-    return SimpleNamespace(rank=rank, world_size=world_size, gather=said)
+    return SimpleNamespace(rank=rank, world_size=world_size, all_gather_object=said)
 
 
 def cut(tensor: torch.Tensor, rank: int, world_size: int = 2) -> Shard:

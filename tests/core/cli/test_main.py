@@ -54,9 +54,7 @@ def test_help_lists_every_command_and_imports_none():
 
     for name in ("train", "evaluate", "predict", "plugins", "config", "checkpoints"):
         assert f"\n  {name} " in done.stdout
-    assert done.stdout.endswith(
-        "0 ['seqtrain.cli.errors', 'seqtrain.cli.invocation', 'seqtrain.cli.invocation', 'seqtrain.cli.main'] []\n"
-    )
+    assert done.stdout.endswith("0 ['seqtrain.cli.errors', 'seqtrain.cli.invocation', 'seqtrain.cli.main'] []\n")
 
 
 def test_python_m_seqtrain_is_seqtrain():

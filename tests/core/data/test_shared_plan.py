@@ -146,7 +146,7 @@ def test_a_worker_that_cannot_reach_the_file_plans_for_itself() -> None:
 def test_plans_that_differ_are_refused() -> None:
     """The message names both, and what to look at."""
     first = First(None, "")
-    first.gather = lambda digest: [digest, "other"]  # type: ignore[method-assign]
+    first.all_gather_object = lambda digest: [digest, "other"]  # type: ignore[method-assign]
 
     with pytest.raises(TrainingError, match=rf"worker 0: {Planner()().digest}, worker 1: other.*versions of .*numpy"):
         plan_together(Planner(), first)
@@ -157,7 +157,7 @@ def test_a_killed_worker_leaves_no_file(temporary: Path) -> None:
     """Killed when all has been written and nobody has opened it yet."""
     if not (child := os.fork()):
         group = First(None, "")
-        group.gather = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,return-value]
+        group.all_gather_object = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment,return-value]
         plan_together(Planner(), group)
         os._exit(0)
     _, status = os.waitpid(child, 0)
