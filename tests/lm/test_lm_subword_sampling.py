@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import VariesByEpoch
 from seqtrain.task import Task
@@ -34,7 +33,7 @@ def prepare(tmp_path: Path) -> Callable[..., Task]:
             "tokens_per_sample": 16,
             "tokenizer": {"name": name, "vocab_size": 60, **further},
         }
-        task: Task = build_component(registry, resolve_component(registry, "task", "lm", settings))
+        task: Task = registry.build(resolve_component(registry, "task", "lm", settings))
         (tmp_path / artifacts).mkdir(exist_ok=True)
         task.prepare(tmp_path / artifacts, tmp_path / "cache")
         return task

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import Dataset, VariesByEpoch
 from seqtrain.task import Task
@@ -39,7 +38,7 @@ def prepare(tmp_path: Path) -> Prepare:
             "tokenizer": {"name": "bpe", "vocab_size": 80, "dropout": dropout},
             **further,
         }
-        task: Task = build_component(registry, resolve_component(registry, "task", "translation", settings))
+        task: Task = registry.build(resolve_component(registry, "task", "translation", settings))
         artifacts = tmp_path / "artifacts"
         artifacts.mkdir(exist_ok=True)
         task.prepare(artifacts, tmp_path / "cache")

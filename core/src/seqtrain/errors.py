@@ -66,7 +66,10 @@ class TrainingError(SeqtrainError, RuntimeError):
 
 
 class BadStepError(TrainingError):
-    """A step's numbers have gone wrong; nothing was updated."""
+    """A step's numbers have gone wrong."""
+
+    step = 0
+    """Which step, from 1."""
 
 
 class NonFiniteError(BadStepError):

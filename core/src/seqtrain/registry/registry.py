@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import fields
+from functools import partial
+from typing import Any
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError, did_you_mean
@@ -108,6 +111,20 @@ class Registry:
         if is_plugin and not is_component:
             return self.get(kind, text), None  # raises, and says what is wrong with that plugin or its component
         return self.get(kind, name), preset
+
+    def build(self, selection: Selection, **supplied: Any) -> Any:
+        """
+        Build a component: its `ref`, called with its config and what its kind is supplied with.
+
+        For each field of its config that selects a component, a function that builds that one is passed under the
+        field's name.
+
+        Raises:
+            PluginError: it is missing, or its plugin fails.
+        """
+        inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
+        factories = {name: partial(self.build, value) for name, value in inner.items() if isinstance(value, Selection)}
+        return self.get(selection.kind, selection.name).build(selection.config, **factories, **supplied)
 
     def _find(self, kind: str, name: str) -> list[RegisteredComponent]:
         return [

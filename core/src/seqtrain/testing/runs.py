@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from seqtrain.build import build_trainer
+from seqtrain.build import Build
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.finetune.warm_start import warm_start
@@ -20,6 +20,20 @@ from seqtrain.run.compare import leaves
 from seqtrain.run.folder import RunFolder
 from seqtrain.testing.host import TestHost
 from seqtrain.trainer import Trainer
+from seqtrain.workers.group import WorkerGroup
+
+
+def make_trainer(config: RunConfig, registry: Registry, folder: RunFolder, group: WorkerGroup | None = None) -> Trainer:
+    """Make the parts of a run and put them together as `seqtrain.train.main` does, ready to start or to be restored."""
+    initialise = warm_start(config, registry, folder)
+    build = Build(config, registry, folder, group or WorkerGroup())
+    task = build.task()
+    model = build.model(task, initialise)
+    criterion = build.criterion(task, model)
+    optimizer = build.optimizer(model)
+    train_data = build.train_data(task)
+    lr_scheduler = build.lr_scheduler(train_data)
+    return build.trainer(task, model, criterion, optimizer, lr_scheduler, train_data, NoProgressBar())
 
 
 class RunMaker:
@@ -51,9 +65,8 @@ class RunMaker:
         folder = self.folder(name)
         folder.create()
         config = self._config(*settings, *more)
-        start = warm_start(config, self._registry, folder)
-        trainer = build_trainer(config, self._registry, folder, NoProgressBar(), start)
-        trainer.checkpointer.restore(trainer)
+        trainer = make_trainer(config, self._registry, folder)
+        trainer.restore()
         trainer.run()
         return trainer
 

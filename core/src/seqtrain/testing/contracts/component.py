@@ -13,7 +13,6 @@ import pytest
 
 from seqtrain.authoring.documentation import undocumented
 from seqtrain.authoring.probe import heavy_imports
-from seqtrain.build import build_component
 from seqtrain.config.help import REQUIRED, describe
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import from_text, resolve_component, to_text
@@ -57,7 +56,7 @@ class ComponentContract:
 
     def build(self, registry: Registry, selection: Selection, **supplied: Any) -> Any:
         """Build the component as a run would."""
-        return build_component(registry, selection, **supplied)
+        return registry.build(selection, **supplied)
 
     @property
     def setting_words(self) -> list[str]:

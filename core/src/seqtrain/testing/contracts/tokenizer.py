@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import CheckpointError, ConfigError, DataError
@@ -234,6 +233,6 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
 def fingerprint_in_worker(name: str, settings: Mapping[str, Any], lines: Sequence[str]) -> str:
     """Train an installed tokenizer in this process, and return its fingerprint."""
     registry = TestHost.with_everything_installed().registry
-    tokenizer: Tokenizer = build_component(registry, resolve_component(registry, "tokenizer", name, settings))
+    tokenizer: Tokenizer = registry.build(resolve_component(registry, "tokenizer", name, settings))
     tokenizer.train(iter(lines))
     return tokenizer.fingerprint
