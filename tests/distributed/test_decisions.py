@@ -63,6 +63,35 @@ def test_all_leave_out_the_step_that_went_wrong_on_one(spoilt: tuple[Any, Any], 
     assert [BAD_STEP] == state["progress"]["skipped_steps"]
 
 
+@pytest.mark.parametrize("stop_at", [4, 5])
+def test_a_stop_that_one_worker_is_asked_for_comes_after_the_same_step_for_all(
+    tmp_path_factory: pytest.TempPathFactory, workers_in: Any, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    """Where a validation and a save are due at that step (4), and where nothing is: the end is that of one process."""
+    monkeypatch.setenv("STOP_AT", str(stop_at))
+    found = []
+    for world_size in (1, 2):
+        workers = workers_in(tmp_path_factory.mktemp(f"stop-{world_size}"))
+        settings = {
+            "task.dummy.examples": 64,
+            "trainer.micro_batches_per_step": 4,
+            "trainer.max_steps": STEPS,
+            "trainer.validate": "{steps: 4}",
+            "checkpoint.save": "{steps: 4}",
+            "optimizer.eps": 1e-4,
+        }
+        workers.train({"lm": workers.words("lm", settings)}, world_size)
+        found.append(workers)
+    alone, two = found
+
+    assert stop_at == max(line["step"] for line in two.metrics("lm"))
+    assert two.metrics("lm") == alone.close_to(alone.metrics("lm"))
+    for name, expected in alone.weights("lm").items():
+        torch.testing.assert_close(two.weights("lm")[name], expected, atol=2e-6, rtol=0)
+    measures = [each.folder / f"lm/checkpoints/step-{stop_at:08}/manifest.json" for each in found]
+    assert [True, True] == ["loss" in json.loads(each.read_text())["measures"] for each in measures]
+
+
 def two_workers(others: list[float]) -> Any:
     """Return an engine whose group has another worker, which says what `others` is."""
     group = SimpleNamespace(world_size=2, all_gather=lambda numbers: [list(numbers), others or list(numbers)])

@@ -5,7 +5,8 @@ What each worker of these tests runs: several trainings, one after the other, in
 
 Each run leaves its folder FOLDER/NAME as training does, FOLDER/NAME.seen-PROCESS.json: the examples of each step, and
 FOLDER/NAME.collectives-PROCESS.json: how many collectives of ours each step had, from its beginning to the next one's.
-With STEP and INDEX, the gradient of that micro-batch of that step is not finite.
+With STEP and INDEX, the gradient of that micro-batch of that step is not finite. With STOP_AT=STEP in the environment, a
+callback of the last worker alone asks for an end after that step.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqtrain import launch, train
+from seqtrain import build, launch, train
 from seqtrain.batch import Step
 from seqtrain.config.resolve import resolve
+from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
+from seqtrain.plugin import hookimpl
 from seqtrain.registry.discovery import discover
 from seqtrain.run.open import RunRequest
 from seqtrain.trainer import Trainer
+from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.world import WorldInfo
 
 
@@ -47,6 +51,30 @@ def spoil(step: int, index: int) -> None:
         backward(self, loss * float("nan") if current == (step, index) else loss)
 
     Engine.seed_micro_batch, Optimizer.backward = seeded, spoilt  # type: ignore[method-assign]
+
+
+class StopAt:
+    """A callback that asks for an end of the run after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @hookimpl
+    def seqtrain_step_end(self, trainer: Trainer) -> None:
+        """Ask for it."""
+        if trainer.progress.step == self.step:
+            trainer.stop(f"step {self.step}")
+
+
+def stop_on_last_worker(step: int) -> None:
+    """Let the last worker have that callback."""
+    own_watchers = build.own_watchers
+
+    def watchers(config: RunConfig, group: WorkerGroup, **kwargs: Any) -> dict[str, Any]:
+        mine = {"stop_at": StopAt(step)} if group.rank == group.world_size - 1 else {}
+        return {**own_watchers(config, group, **kwargs), **mine}
+
+    build.own_watchers = watchers  # type: ignore[attr-defined]
 
 
 def main(folder: Path, runs: dict[str, list[str]]) -> None:
@@ -113,6 +141,8 @@ def counting_collectives(file: Path) -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    if "STOP_AT" in os.environ:
+        stop_on_last_worker(int(os.environ["STOP_AT"]))
     if sys.argv[3:]:
         spoil(*map(int, sys.argv[3:]))
     main(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))

@@ -70,8 +70,9 @@ def _describe_nonfinite(
     told = engine.group.all_gather_object([origin is not None, found.place, list(found.ids), losses])
     worker = max(range(len(told)), key=lambda rank: told[rank][0])  # the first that has seen it happen
     _, place, ids, losses = told[worker]
+    where = f"on worker {worker}, {place}" if len(told) > 1 else place
     return (
-        f"{_step(bad_step)} gave numbers that are not finite, {f'on worker {worker}, ' if len(told) > 1 else ''}{place}: "
+        f"{_step(bad_step)} gave numbers that are not finite, {where}: "
         f"losses {losses}, gradient norm {bad_step.grad_norm}. {_outcome(bad_step)} {_describe_examples(dataset, ids)} "
         "Try a lower optimizer.lr, a longer warm-up, a smaller trainer.clip_norm, or trainer.precision=fp32; "
         "trainer.on_bad_step=skip or rollback goes on without such a step."
