@@ -24,11 +24,11 @@ PREVIEW = {  # within reach of plugins and not promised to them; core/docs/stabi
     "seqtrain.api.TrainedRun": {"evaluator"},
     "seqtrain.api.WorkerGroup": {
         "local_rank", "local_world_size", "all_gather_object", "all_gather", "sum", "broadcast", "main_process_first", "share",
-        "node_local_first", "new_group",
+        "node_local_first", "new_group", "all_gather_tensor",
     },
     "seqtrain.api.Trainer": {
-        "checkpointer", "after_step", "engine", "evaluator", "hooks", "load_state", "metric_logger", "run",
-        "run_epoch", "train_data", "train_step", "validate",
+        "checkpointer", "after_step", "engine", "evaluator", "hooks", "load_state", "log", "metric_logger", "recover",
+        "requests", "restore", "run", "run_epoch", "save", "stateful", "step_check", "train_data", "train_step", "validate",
     },
 }  # fmt: skip
 WHAT_TO_DO = f"""\
@@ -183,7 +183,7 @@ def test_a_removed_argument_a_new_field_and_a_renamed_fixture_would_show() -> No
 
     assert "hook seqtrain_metrics(step: int, metrics: Mapping[str, float]) -> None" in lines
     assert "seqtrain.plugin.Component.summary: str = ''" in lines
-    assert "seqtrain.api.Trainer.progress" in lines
+    assert "seqtrain.api.Trainer.progress: Progress = field(default_factory=Progress)" in lines
     assert "contract ComponentContract.settings: ClassVar[Mapping[str, Any]]" in lines
     assert "fixture make_run" in lines
     assert len(lines) == len(set(lines))

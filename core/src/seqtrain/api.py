@@ -28,11 +28,7 @@ from seqtrain.protocols import (
     DatasetPart,
     DecodingState,
     DescribesRows,
-    Exporter,
-    Imported,
-    Importer,
     IncrementalModel,
-    Launcher,
     LoggingOutput,
     LRScheduler,
     Metric,
@@ -49,6 +45,7 @@ from seqtrain.protocols import (
     VariesByEpoch,
     WantsConstantRate,
 )
+from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
 from seqtrain.training.progress import Progress

@@ -19,7 +19,7 @@ from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
 from seqtrain.metrics.console import start_logging
-from seqtrain.protocols import Launcher
+from seqtrain.protocols.runs import Launcher
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder

@@ -18,7 +18,7 @@ from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
-from seqtrain.errors import BadStepError, ConfigError, TrainingError
+from seqtrain.errors import BadStepError, ConfigError, TrainingError, warn_renamed
 from seqtrain.evaluation import Evaluator, deciding
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, Stateful
@@ -272,6 +272,11 @@ class Trainer:
     def request_checkpoint(self) -> None:
         """Ask for a checkpoint of the present or the next step, whatever the cadence; signal handlers may."""
         self.requests.save()
+
+    def save_soon(self) -> None:
+        """Call `request_checkpoint` instead; this was its name."""
+        warn_renamed("Trainer.save_soon", "request_checkpoint")
+        self.request_checkpoint()
 
     @property
     def stop_reason(self) -> str | None:

@@ -347,3 +347,17 @@ def test_a_torn_line_of_metrics_is_dropped(toy) -> None:
     trainer.restore()
 
     assert [4, 5] == sorted({line["step"] for line in lines(path)})
+
+
+def test_former_names_still_work_and_say_the_new_ones(toy) -> None:
+    """With a warning at the line that uses them."""
+    trainer = toy.trainer()
+    with pytest.warns(FutureWarning, match="request_checkpoint") as told:
+        trainer.save_soon()
+    assert __file__ == told[0].filename
+    with pytest.warns(FutureWarning, match="skipped_steps"):
+        assert trainer.progress.left_out is trainer.progress.skipped_steps
+    trainer.progress.cursor = 3
+    with pytest.warns(FutureWarning, match="restart_epoch"):
+        trainer.progress.start_epoch_anew()
+    assert 0 == trainer.progress.cursor

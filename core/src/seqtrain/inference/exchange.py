@@ -20,7 +20,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.config.tree import MapNode, from_plain
 from seqtrain.errors import CheckpointError, ConfigError, PluginError
 from seqtrain.inference.load import TrainedRun, load_weights
-from seqtrain.protocols import Exporter, Imported, Importer
+from seqtrain.protocols.runs import Exporter, Imported, Importer
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder

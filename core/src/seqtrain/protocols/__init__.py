@@ -12,7 +12,6 @@ from seqtrain.protocols.model import (
     OffersAdaptiveSoftmax,
     OffersFeatures,
 )
-from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
 from seqtrain.protocols.text import Metric, NamedIds, Reader, Rows, Tokenizer
 from seqtrain.protocols.training import (
     BackwardOptimizer,
@@ -34,12 +33,8 @@ __all__ = [
     "DatasetPart",
     "DecodingState",
     "DescribesRows",
-    "Exporter",
-    "Imported",
-    "Importer",
     "IncrementalModel",
     "LRScheduler",
-    "Launcher",
     "LoggingOutput",
     "Metric",
     "ModelParameters",

@@ -9,7 +9,7 @@ import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.inference.load import TrainedRun
-from seqtrain.protocols import Exporter
+from seqtrain.protocols.runs import Exporter
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
 from seqtrain.testing.contracts.component import ComponentContract

@@ -18,7 +18,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import DataError
 from seqtrain.inference.load import load_weights
-from seqtrain.protocols import Imported, Importer
+from seqtrain.protocols.runs import Imported, Importer
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing
 from seqtrain.task import Task

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from seqtrain.config.option import Selection
-from seqtrain.protocols import Launcher
+from seqtrain.protocols.runs import Launcher
 from seqtrain.registry.registry import Registry
 from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.training.signals import raise_on_sigterm
