@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from seqtrain.authoring.rules import RULES
-from seqtrain.authoring.subject import find_subjects
 from seqtrain.cli.main import main
 from seqtrain.registry.discovery import discover
+from seqtrain_testing.check.rules import RULES
+from seqtrain_testing.check.subject import find_subjects
 
 INSTALLED = [plugin.id for plugin in discover().plugins]
 OPTION = 'option(256, help="size of the hidden state", ge=1)'
@@ -207,11 +207,11 @@ def test_a_plugin_that_ends_the_process_does_not_end_the_check(acme, capsys):
         "config.py", "class RNNConfig:", "class RNNConfig:\n    def __post_init__(self): raise KeyError('no')\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqtrain.authoring.probe.sys.executable", "/bin/false")
+        patch.setattr("seqtrain_testing.check.probe.sys.executable", "/bin/false")
         exit_code, found = check(capsys)
 
     assert exit_code == 4
-    assert "there is no telling" in found["P05"][1]
+    assert "it cannot be checked because of PluginError" in found["P05"][1]
     assert "ended with code 1" in found["P05"][1]
     assert found["P12"][0] == "FAIL"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.authoring import scaffold
-from seqtrain.authoring.kinds import TEMPLATES
-from seqtrain.authoring.names import Names
 from seqtrain.cli.main import main
 from seqtrain.plugin import KINDS
+from seqtrain_testing.scaffold.kinds import TEMPLATES
+from seqtrain_testing.scaffold.names import Names
+from seqtrain_testing.scaffold.write import write_plugin
 
 
 def files_in(folder: Path) -> list[str]:
@@ -85,7 +85,7 @@ def test_every_kind_has_a_template_with_a_summary_that_fits(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_placeholder_is_left_and_only_the_public_surface_is_imported(kind, tmp_path):
     """Whatever the kind."""
-    written = scaffold.write_plugin(Names.of("acme-thing"), kind, tmp_path)
+    written = write_plugin(Names.of("acme-thing"), kind, tmp_path)
     texts = {name: (written.folder / name).read_text(encoding="utf-8") for name in written.files}
     imported = {
         module
@@ -94,7 +94,7 @@ def test_no_placeholder_is_left_and_only_the_public_surface_is_imported(kind, tm
     }
 
     assert [name for name, text in texts.items() if re.search(r"\$\w|\$\{", name + text)] == []
-    assert imported <= {"seqtrain.plugin", "seqtrain.api", "seqtrain.testing.contracts"}
+    assert imported <= {"seqtrain.plugin", "seqtrain.api", "seqtrain_testing.contracts"}
     assert f"src/acme_thing/{kind}.py" in texts
     assert f"tests/test_{kind}.py" in texts
 
@@ -102,7 +102,7 @@ def test_no_placeholder_is_left_and_only_the_public_surface_is_imported(kind, tm
 def test_it_asks_for_the_versions_that_are_here(tmp_path):
     """From the one installed to before the next major, of core and of what a recipe names."""
     major, minor = version("seqtrain").split(".")[:2]
-    folder = scaffold.write_plugin(Names.of("acme-thing"), "task", tmp_path).folder
+    folder = write_plugin(Names.of("acme-thing"), "task", tmp_path).folder
     metadata = (folder / "pyproject.toml").read_text(encoding="utf-8")
 
     assert f'  "seqtrain>={major}.{minor},<{int(major) + 1}",\n' in metadata
@@ -186,7 +186,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 def test_folders_above_are_made_and_others_may_read_what_is_written(tmp_path):
     """With the permissions that any new folder gets."""
     (tmp_path / "usual").mkdir()
-    folder = scaffold.write_plugin(Names.of("acme-rnn"), "model", tmp_path / "a" / "b").folder
+    folder = write_plugin(Names.of("acme-rnn"), "model", tmp_path / "a" / "b").folder
 
     assert folder == tmp_path / "a" / "b" / "acme-rnn"
     assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE((tmp_path / "usual").stat().st_mode)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from seqtrain.testing.host import TestHost
-    from seqtrain.testing.runs import RunMaker
+    from seqtrain_testing.registry import RegistryBuilder
+    from seqtrain_testing.runs import RunMaker
 
-pytest.register_assert_rewrite("seqtrain.testing.contracts")
+pytest.register_assert_rewrite("seqtrain_testing.contracts")
 
 # fmt: off
 _CORPUS = {  # word for word, so that it can be learned
@@ -30,11 +30,11 @@ _SIZES = {"train": 60, "valid": 8, "test": 6}
 
 
 @pytest.fixture
-def seqtrain_host() -> TestHost:
-    """A host of all that is installed, and the toy parts, to register components in that only this test sees."""
-    from seqtrain.testing.host import TestHost  # noqa: PLC0415 - only who asks for it pays for it
+def seqtrain_host() -> RegistryBuilder:
+    """Registers components that only this test sees, beside all that is installed and the toy parts."""
+    from seqtrain_testing.registry import RegistryBuilder  # noqa: PLC0415 - only who asks for it pays for it
 
-    return TestHost.with_everything_installed()
+    return RegistryBuilder.with_everything_installed()
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def tiny_corpus(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_run(seqtrain_host: TestHost, tmp_path: Path) -> RunMaker:
+def make_run(seqtrain_host: RegistryBuilder, tmp_path: Path) -> RunMaker:
     """Train tiny runs on the toy task: `make_run("model.name=rnn", steps=2)`."""
-    from seqtrain.testing.runs import RunMaker  # noqa: PLC0415 - imports torch
+    from seqtrain_testing.runs import RunMaker  # noqa: PLC0415 - imports torch
 
     return RunMaker(seqtrain_host.registry, tmp_path / "runs")
 

@@ -1,4 +1,4 @@
-"""A plugin host of a test's own: what is installed, the toy parts, and what the test adds."""
+"""The registry that a test sees: what is installed, the toy parts, and what the test adds."""
 
 from __future__ import annotations
 
@@ -10,27 +10,25 @@ from seqtrain.plugin import Component
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
-from seqtrain.testing import toy_plugin
+from seqtrain_testing import toy_plugin
 
 INLINE = "inline"  # the plugin that components registered by a test belong to
 
 
-class TestHost:
+class RegistryBuilder:
     """
     Registers components without installing anything.
 
     Args:
-        plugins: what is there to begin with.
+        plugins: what is registered to begin with.
     """
-
-    __test__ = False  # the name is not for pytest
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self._plugins = list(plugins)
 
     @classmethod
-    def with_everything_installed(cls) -> TestHost:
-        """Return a host of the installed plugins and the toy parts."""
+    def with_everything_installed(cls) -> RegistryBuilder:
+        """Begin with the installed plugins and the toy parts."""
         return cls([*_installed(), Plugin(id="toy", components=tuple(toy_plugin.seqtrain_components()))])
 
     def register(self, *components: Component, plugin_id: str = INLINE) -> None:
@@ -47,7 +45,7 @@ class TestHost:
 
     @property
     def registry(self) -> Registry:
-        """What is registered by now."""
+        """A registry of what is registered by now."""
         return Registry(self._plugins)
 
 

@@ -18,8 +18,8 @@ from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import leaves
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.host import TestHost
 from seqtrain.trainer import Trainer
+from seqtrain_testing.registry import RegistryBuilder
 
 
 class RunMaker:
@@ -78,7 +78,7 @@ def digest_in_worker(settings: tuple[str, ...], folder: str, threads: int) -> st
     of threads sums are formed in another order.
     """
     torch.set_num_threads(threads)
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     return digest(saved_state(RunMaker(registry, Path(folder))(*settings, steps=2)))
 
 

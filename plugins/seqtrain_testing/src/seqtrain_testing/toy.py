@@ -18,9 +18,9 @@ from seqtrain.plugin import hookimpl
 from seqtrain.protocols import DatasetPart, LoggingOutput, ModelSpec
 from seqtrain.registry.component import NoConfig
 from seqtrain.task import Task
-from seqtrain.testing.samples import Example, Form, make_batch, make_examples, model_spec
-from seqtrain.testing.toy_config import StopAtConfig, ToyModelConfig, ToyOptimizerConfig, ToyTaskConfig
 from seqtrain.trainer import Trainer
+from seqtrain_testing.samples import Example, Form, make_batch, make_examples, model_spec
+from seqtrain_testing.toy_config import StopAtConfig, ToyModelConfig, ToyOptimizerConfig, ToyTaskConfig
 
 
 class ToyDataset:

@@ -12,7 +12,7 @@ class ToyTaskConfig:
     """What there is to learn."""
 
     form: str = option(
-        "translation", help="what batches look like; see seqtrain.testing.samples",
+        "translation", help="what batches look like; see seqtrain_testing.samples",
         choices=("translation", "lm", "masked_lm", "classify"),
     )  # fmt: skip
     examples: int = option(40, help="examples to train on", unit="examples", ge=1)

@@ -1,4 +1,4 @@
-"""The toy parts as a plugin, registered by the host of the tests and nowhere else."""
+"""The toy parts as a plugin; tests register it, nothing else does."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def seqtrain_components() -> Iterator[Component]:
         yield Component(
             kind=kind,
             name="toy",
-            ref=f"seqtrain.testing.toy:{ref}",
-            config=config and f"seqtrain.testing.toy_config:{config}",
+            ref=f"seqtrain_testing.toy:{ref}",
+            config=config and f"seqtrain_testing.toy_config:{config}",
             summary=summary,
-            recipe="seqtrain.testing:toy_recipe.yaml" if kind == "task" else None,
+            recipe="seqtrain_testing:toy_recipe.yaml" if kind == "task" else None,
         )
     yield Component(
         kind="callback",
         name="stop_at",
-        ref="seqtrain.testing.toy:StopAt",
-        config="seqtrain.testing.toy_config:StopAtConfig",
+        ref="seqtrain_testing.toy:StopAt",
+        config="seqtrain_testing.toy_config:StopAtConfig",
         summary="Stop a run as an interruption would",
     )

@@ -1,1 +1,1 @@
-"""What helps the authors of plugins: templates to begin with, and rules to check before publishing."""
+"""The rules that a plugin should keep, and what is found when they are applied."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from seqtrain.authoring.probe import heavy_imports
 from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.entry_points import PluginEntryPoint, find_entry_points, normalised
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
+from seqtrain_testing.check.probe import heavy_imports
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Subject:
     Args:
         plugin: as it was found.
         registry: what else is installed.
-        candidate: what its distribution's metadata says.
+        declared: what its distribution's metadata says.
     """
 
     plugin: Plugin
     registry: Registry
-    candidate: PluginEntryPoint
+    declared: PluginEntryPoint
 
     @property
     def distribution(self) -> str:
@@ -82,8 +82,8 @@ def find_subjects(registry: Registry, name: str) -> list[Subject]:
             f"No plugin and no distribution is named {name!r}.{did_you_mean(name, known)} "
             "Install it first, for example with `pip install --editable FOLDER`; `seqtrain plugins list` shows it then."
         )
-    candidates = {_key(each.plugin): each for each in find_entry_points()}
-    return [Subject(plugin, registry, candidates[_key(plugin)]) for plugin in found]
+    declared = {_key(each.plugin): each for each in find_entry_points()}
+    return [Subject(plugin, registry, declared[_key(plugin)]) for plugin in found]
 
 
 def _key(plugin: Plugin) -> tuple[str, str | None, str]:

@@ -14,8 +14,8 @@ from seqtrain.cli.invocation import installed_plugins, print_json
 from seqtrain.errors import PluginError
 
 if TYPE_CHECKING:
-    from seqtrain.authoring.check import Finding
-    from seqtrain.authoring.subject import Subject
+    from seqtrain_testing.check.findings import Finding
+    from seqtrain_testing.check.subject import Subject
 
 
 @click.command()
@@ -27,8 +27,8 @@ def check(name: str, as_json: bool) -> None:
 
     NAME is a plugin or a distribution. Ends with 4 if a rule fails; a warning is advice.
     """
-    from seqtrain.authoring.check import check_plugin
-    from seqtrain.authoring.subject import find_subjects
+    from seqtrain_testing.check.findings import check_plugin
+    from seqtrain_testing.check.subject import find_subjects
 
     checked = [(subject, check_plugin(subject)) for subject in find_subjects(installed_plugins(), name)]
     if as_json:

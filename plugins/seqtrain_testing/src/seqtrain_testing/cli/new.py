@@ -31,8 +31,8 @@ def new(ctx: click.Context, name: str, kind: str, component: str | None, directo
     It installs, passes `seqtrain plugins check` and its own tests, and can be used at once; what it does is for you to
     change. NAME is what pip will call it, such as acme-rnn.
     """
-    from seqtrain.authoring.names import Names, refuse_taken
-    from seqtrain.authoring.scaffold import write_plugin
+    from seqtrain_testing.scaffold.names import Names, refuse_taken
+    from seqtrain_testing.scaffold.write import write_plugin
 
     names = Names.of(name, component)
     refuse_taken(names, kind, installed_plugins())

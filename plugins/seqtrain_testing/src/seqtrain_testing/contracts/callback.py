@@ -13,8 +13,8 @@ from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.hooks import read_hooks
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing.contracts.training import TrainedComponentContract
-from seqtrain.testing.runs import RunMaker, saved_state
+from seqtrain_testing.contracts.training import TrainedComponentContract
+from seqtrain_testing.runs import RunMaker, saved_state
 
 
 class CallbackContract(TrainedComponentContract):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,16 +9,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from seqtrain.authoring.documentation import undocumented
-from seqtrain.authoring.probe import heavy_imports
 from seqtrain.build import build_component
-from seqtrain.config.help import REQUIRED, describe
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import from_text, resolve_component, to_text
 from seqtrain.registry.component import RegisteredComponent
-from seqtrain.registry.records import SUMMARY_LIMIT, check_component
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.check import components
+from seqtrain_testing.check.probe import heavy_imports
+from seqtrain_testing.registry import RegistryBuilder
 
 
 class ComponentContract:
@@ -36,7 +32,7 @@ class ComponentContract:
     settings: ClassVar[Mapping[str, Any]] = {}
 
     @pytest.fixture
-    def registry(self, seqtrain_host: TestHost) -> Registry:
+    def registry(self, seqtrain_host: RegistryBuilder) -> Registry:
         """Where the component is looked up."""
         return seqtrain_host.registry
 
@@ -66,9 +62,7 @@ class ComponentContract:
 
     def test_its_record_is_valid(self, registered: RegisteredComponent) -> None:
         """Kind, name and references are well formed, and a summary says in one line what it is."""
-        check_component(registered.component)
-
-        assert 0 < len(registered.component.summary) <= SUMMARY_LIMIT
+        assert list(components.record_is_right(registered)) == []
 
     def test_listing_it_imports_nothing_heavy(self, registered: RegisteredComponent) -> None:
         """Its plugin's module and its config's can be imported without torch, numpy or omegaconf."""
@@ -81,48 +75,35 @@ class ComponentContract:
 
     def test_its_config_is_a_frozen_dataclass(self, registered: RegisteredComponent) -> None:
         """Settings cannot be changed by accident, and are given by name."""
-        config_type: Any = registered.load_config()
-
-        assert config_type.__dataclass_params__.frozen
-        assert all(each.kw_only for each in dataclasses.fields(config_type) if each.init)
+        assert list(components.settings_are_frozen_dataclasses(registered)) == []
 
     def test_every_setting_has_a_help_text(self, registered: RegisteredComponent) -> None:
         """`plugins show` and `--help` can say what each setting means."""
-        silent = [row.key for row in describe(registered.load_config()) if not row.help]
-
-        assert silent == []
+        assert list(components.settings_are_explained(registered)) == []
 
     def test_no_setting_is_called_name(self, registered: RegisteredComponent) -> None:
         """In a configuration, `name` is the component's own."""
-        assert "name" not in [each.name for each in dataclasses.fields(registered.load_config())]
+        assert list(components.name_is_free(registered)) == []
 
     def test_its_defaults_are_valid(
         self, registry: Registry, registered: RegisteredComponent, given: Mapping[str, Any]
     ) -> None:
         """It can be used without settings, but for those that must be given; each default is within its range."""
-        required = {row.key for row in describe(registered.load_config()) if row.default == REQUIRED}
-        least = {key: value for key, value in given.items() if key in required}
-
-        defaults = resolve_component(registry, self.kind, self.name, least)
-
-        assert from_text(registry, self.kind, self.name, to_text(defaults)) == defaults
+        assert list(components.defaults_are_valid(registry, registered, given)) == []
 
     def test_its_config_survives_being_written_and_read(self, registry: Registry, selection: Selection) -> None:
         """RUN/config.yaml gives back the same settings."""
         assert from_text(registry, self.kind, self.name, to_text(selection)) == selection
 
-    def test_its_presets_are_valid(self, registry: Registry, registered: RegisteredComponent) -> None:
+    def test_its_presets_are_valid(
+        self, registry: Registry, registered: RegisteredComponent, given: Mapping[str, Any]
+    ) -> None:
         """Every preset can be chosen."""
-        for preset in registered.load_presets():
-            resolve_component(registry, self.kind, f"{registered.qualified_name}/{preset}")
+        assert list(components.presets_can_be_used(registry, registered, given)) == []
 
     def test_what_it_exports_is_documented(self, registered: RegisteredComponent) -> None:
         """The class or function, its public methods, its config and their modules have docstrings."""
-        references = [registered.component.ref, registered.component.config or ""]
-        modules = [importlib.import_module(each.partition(":")[0]) for each in references if each]
-        exported = [*modules, registered.load(), registered.load_config()]
-
-        assert [name for each in exported for name in undocumented(each)] == []
+        assert list(components.is_documented(registered)) == []
 
 
 @lru_cache

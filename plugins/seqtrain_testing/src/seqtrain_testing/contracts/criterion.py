@@ -10,10 +10,10 @@ from seqtrain.batch import Batch
 from seqtrain.config.option import Selection
 from seqtrain.protocols import Criterion, ModelSpec
 from seqtrain.registry.registry import Registry
-from seqtrain.testing import samples
-from seqtrain.testing.contracts.training import BatchContract
-from seqtrain.testing.toy import LogitsOnly, ToyModel
-from seqtrain.testing.toy_config import ToyModelConfig
+from seqtrain_testing import samples
+from seqtrain_testing.contracts.training import BatchContract
+from seqtrain_testing.toy import LogitsOnly, ToyModel
+from seqtrain_testing.toy_config import ToyModelConfig
 
 _CLOSE = 1e-5  # float32 sums in another order
 _NUDGE = 1e-2  # length of a step along the gradient

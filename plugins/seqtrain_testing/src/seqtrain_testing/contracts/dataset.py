@@ -18,8 +18,8 @@ from seqtrain.config.option import Selection
 from seqtrain.protocols import Dataset
 from seqtrain.registry.registry import Registry
 from seqtrain.task import Task
-from seqtrain.testing.contracts.component import words_of
-from seqtrain.testing.contracts.training import TrainedComponentContract
+from seqtrain_testing.contracts.component import words_of
+from seqtrain_testing.contracts.training import TrainedComponentContract
 
 Prepare: TypeAlias = Callable[[Path, Path], Task]
 

@@ -12,9 +12,9 @@ from seqtrain.inference.load import TrainedRun
 from seqtrain.protocols import Exporter
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing.contracts.component import ComponentContract
-from seqtrain.testing.contracts.content import content_of
-from seqtrain.testing.runs import RunMaker
+from seqtrain_testing.contracts.component import ComponentContract
+from seqtrain_testing.contracts.content import content_of
+from seqtrain_testing.runs import RunMaker
 
 
 class ExporterContract(ComponentContract):

@@ -22,8 +22,8 @@ from seqtrain.protocols import Imported, Importer
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing
 from seqtrain.task import Task
-from seqtrain.testing.contracts.component import ComponentContract
-from seqtrain.testing.contracts.content import content_of
+from seqtrain_testing.contracts.component import ComponentContract
+from seqtrain_testing.contracts.content import content_of
 
 
 class Usable(NamedTuple):

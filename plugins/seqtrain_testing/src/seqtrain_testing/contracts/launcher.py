@@ -18,8 +18,8 @@ import pytest
 from seqtrain.config.option import Selection
 from seqtrain.protocols import Launcher
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.contracts.component import ComponentContract
 from seqtrain.training.signals import raise_on_sigterm
+from seqtrain_testing.contracts.component import ComponentContract
 
 PROMISED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 AWKWARD = ["two words", 'a "quoted" one', "it's", '{"a": [1, null]}', "", "$HOME", "*", "--rank=7", "-x", "a\\b", "ü\n"]

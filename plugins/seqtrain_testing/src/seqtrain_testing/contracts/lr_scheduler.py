@@ -10,7 +10,7 @@ from seqtrain.config.option import Selection
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import LRScheduler, Stateful
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.contracts.training import TrainedComponentContract
+from seqtrain_testing.contracts.training import TrainedComponentContract
 
 _TOTAL_STEPS = 10_000  # more than any usual warm-up
 

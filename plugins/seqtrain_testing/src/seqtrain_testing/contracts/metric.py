@@ -11,7 +11,7 @@ import pytest
 from seqtrain.config.option import Selection
 from seqtrain.protocols import Metric
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.contracts.component import ComponentContract
+from seqtrain_testing.contracts.component import ComponentContract
 
 _TOLERANCE = 1e-9  # relative; sums in another order
 

@@ -13,8 +13,8 @@ from seqtrain.config.option import Selection
 from seqtrain.protocols import DescribesRows, IncrementalModel, ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing import samples
-from seqtrain.testing.contracts.training import BatchContract
+from seqtrain_testing import samples
+from seqtrain_testing.contracts.training import BatchContract
 
 _TOLERANCE = 1e-5  # in logits; float32 sums in another order
 

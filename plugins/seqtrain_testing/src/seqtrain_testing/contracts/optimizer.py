@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from seqtrain.config.option import Selection
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing.contracts.training import TrainedComponentContract
+from seqtrain_testing.contracts.training import TrainedComponentContract
 
 _STEPS = 60
 

@@ -13,7 +13,7 @@ from seqtrain.config.option import Selection
 from seqtrain.errors import DataError
 from seqtrain.protocols import Reader
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.contracts.component import ComponentContract
+from seqtrain_testing.contracts.component import ComponentContract
 
 
 class ReaderContract(ComponentContract):

@@ -19,9 +19,9 @@ from seqtrain.inference.load import TrainedRun
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
 from seqtrain.task import Task
-from seqtrain.testing.contracts.content import content_of
-from seqtrain.testing.contracts.dataset import DatasetContract, Prepare, new_folder
-from seqtrain.testing.runs import RunMaker
+from seqtrain_testing.contracts.content import content_of
+from seqtrain_testing.contracts.dataset import DatasetContract, Prepare, new_folder
+from seqtrain_testing.runs import RunMaker
 
 _SPLIT = re.compile(r"(train|valid(/[\w.-]+)?|test(/[\w.-]+)?)")
 

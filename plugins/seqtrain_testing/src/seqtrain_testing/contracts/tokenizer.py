@@ -17,8 +17,8 @@ from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.protocols import Tokenizer
 from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.registry import Registry
-from seqtrain.testing.contracts.component import ComponentContract
-from seqtrain.testing.host import INLINE, TestHost
+from seqtrain_testing.contracts.component import ComponentContract
+from seqtrain_testing.registry import INLINE, RegistryBuilder
 
 TEXT = (
     "a man sees the small house",
@@ -233,7 +233,7 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
 
 def fingerprint_in_worker(name: str, settings: Mapping[str, Any], lines: Sequence[str]) -> str:
     """Train an installed tokenizer in this process, and return its fingerprint."""
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     tokenizer: Tokenizer = build_component(registry, resolve_component(registry, "tokenizer", name, settings))
     tokenizer.train(iter(lines))
     return tokenizer.fingerprint

@@ -11,9 +11,9 @@ from seqtrain.config.option import Selection
 from seqtrain.registry.hooks import read_hooks
 from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing
-from seqtrain.testing.contracts.callback import words_of_map
-from seqtrain.testing.contracts.training import TrainedComponentContract
-from seqtrain.testing.runs import RunMaker, saved_state
+from seqtrain_testing.contracts.callback import words_of_map
+from seqtrain_testing.contracts.training import TrainedComponentContract
+from seqtrain_testing.runs import RunMaker, saved_state
 
 _METRICS = {"train/loss": 2.5, "train/lr": 0.001, "valid/loss": float("nan"), "valid/news/bleu": 30.0}
 

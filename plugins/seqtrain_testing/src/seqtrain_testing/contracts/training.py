@@ -13,10 +13,10 @@ from seqtrain.batch import Batch
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.component import RegisteredComponent
 from seqtrain.run.compare import differing
-from seqtrain.testing import samples
-from seqtrain.testing.contracts.component import ComponentContract
-from seqtrain.testing.host import INLINE
-from seqtrain.testing.runs import RunMaker, digest, digest_in_worker, saved_state
+from seqtrain_testing import samples
+from seqtrain_testing.contracts.component import ComponentContract
+from seqtrain_testing.registry import INLINE
+from seqtrain_testing.runs import RunMaker, digest, digest_in_worker, saved_state
 
 
 class TrainedComponentContract(ComponentContract):
@@ -62,7 +62,7 @@ class BatchContract(TrainedComponentContract):
     """
     A component that sees batches.
 
-    `form` says what these look like (see `seqtrain.testing.samples`); by default the first of its record's tasks does.
+    `form` says what these look like (see `seqtrain_testing.samples`); by default the first of its record's tasks does.
     """
 
     form: ClassVar[samples.Form | None] = None

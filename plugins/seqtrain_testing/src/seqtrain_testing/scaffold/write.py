@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template as Text
 
-from seqtrain.authoring.kinds import TEMPLATES
-from seqtrain.authoring.names import Names
-from seqtrain.authoring.versions import suitable_range
 from seqtrain.errors import UsageError
 from seqtrain.plugin import PROJECT
+from seqtrain_testing.scaffold.kinds import TEMPLATES
+from seqtrain_testing.scaffold.names import Names
+from seqtrain_testing.scaffold.versions import suitable_range
 
 _FOLDER = Path(__file__).parent / "templates"
 _SUFFIX = ".template"
@@ -88,6 +88,7 @@ def _placeholders(names: Names, kind: str) -> dict[str, str]:
         **known,
         "use": Text("\n".join(template.use)).substitute(known),
         "more": Text("".join(f"\n        {each}," for each in template.more)).substitute(known),
+        "testing": suitable_range(f"{PROJECT}-testing"),
         "dependencies": "\n".join(f'  "{each}",' for each in requires),
     }
 
