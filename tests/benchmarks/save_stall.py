@@ -21,8 +21,8 @@ from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.config.resolve import resolve
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.runs import make_trainer
 from seqtrain.trainer import Trainer
+from seqtrain_testing.runs import make_trainer
 
 SIZES = {35: (12, 480), 200: (16, 1008)}  # millions of parameters: layers, width
 STEPS, EVERY = 7, 3

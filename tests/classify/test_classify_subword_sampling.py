@@ -11,7 +11,7 @@ import pytest
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import VariesByEpoch
 from seqtrain.task import Task
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 LONGEST = 30
@@ -29,7 +29,7 @@ def test_rows_are_split_anew_and_keep_their_labels(tmp_path: Path, is_pair: bool
         (tmp_path / f"{split}.tsv").write_text(
             "".join("\t".join(row) + "\n" for row in [["label", "text", "two"], *rows])
         )
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
 
     def prepare(dropout: float) -> Task:
         settings: dict[str, Any] = {

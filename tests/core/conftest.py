@@ -33,12 +33,12 @@ from seqtrain.registry.discovery import discover
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.runs import make_trainer
-from seqtrain.testing.samples import PADDING
-from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
-from seqtrain.testing.toy_config import ToyModelConfig, ToyTaskConfig
 from seqtrain.trainer import Trainer
 from seqtrain.training.cadence import Every
+from seqtrain_testing.runs import make_trainer
+from seqtrain_testing.samples import PADDING
+from seqtrain_testing.toy import ToyCriterion, ToyModel, ToyTask
+from seqtrain_testing.toy_config import ToyModelConfig, ToyTaskConfig
 
 OFFER = """
 from seqtrain.plugin import Component, hookimpl

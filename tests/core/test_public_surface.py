@@ -10,13 +10,12 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-
-import seqtrain
 
 FROZEN = Path(__file__).with_name("public_surface.txt")
 STABILITY = Path(__file__).parents[2] / "core" / "docs" / "stability.md"
-CONTRACTS = "seqtrain.testing.contracts"
+CONTRACTS = "seqtrain_testing.contracts"
 COMMAND = "python tests/core/test_public_surface.py"
 SPECIAL = {"__call__", "__len__"}  # methods with underscores that somebody calls or implements
 PREVIEW = {  # within reach of plugins and not promised to them; core/docs/stability.md says so
@@ -49,7 +48,7 @@ def surface() -> list[str]:
     lines += [line for name in exported("seqtrain.api") for line in lines_of("seqtrain.api", name)]
     contracts = [line for name in exported(CONTRACTS) for line in contract_lines(CONTRACTS, name)]
     lines += dict.fromkeys(contracts)  # once, as contracts share the classes they are made from
-    return lines + [f"fixture {name}" for name in fixtures(tree("seqtrain.testing.pytest_plugin"))]
+    return lines + [f"fixture {name}" for name in fixtures(tree("seqtrain_testing.pytest_plugin"))]
 
 
 def lines_of(module: str, name: str) -> Iterator[str]:
@@ -83,9 +82,12 @@ def contract_lines(module: str, name: str) -> Iterator[str]:
 
 
 def tree(module: str) -> ast.Module:
-    """Return the syntax tree of a module of seqtrain."""
-    assert seqtrain.__file__ is not None
-    path = Path(seqtrain.__file__).parent.joinpath(*module.split(".")[1:])
+    """Return the syntax tree of a module of one of our packages."""
+    package, *names = module.split(".")
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    path = Path(spec.origin).parent.joinpath(*names)
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return ast.parse(file.read_text(encoding="utf-8"))
 

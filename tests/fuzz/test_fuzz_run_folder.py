@@ -26,11 +26,11 @@ from seqtrain.metrics.console import NoProgressBar
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.host import TestHost
-from seqtrain.testing.runs import RunMaker, make_trainer
 from seqtrain.trainer import Trainer
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.spec import WorkerSpec
+from seqtrain_testing.registry import RegistryBuilder
+from seqtrain_testing.runs import RunMaker, make_trainer
 
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(
@@ -75,7 +75,7 @@ class Place:
 @pytest.fixture(scope="module")
 def registry() -> Any:
     """Everything that is installed, and the toy parts."""
-    return TestHost.with_everything_installed().registry
+    return RegistryBuilder.with_everything_installed().registry
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import VariesByEpoch
 from seqtrain.task import Task
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -24,7 +24,7 @@ def prepare(tmp_path: Path) -> Callable[..., Task]:
     for split in ("train", "valid"):
         lines = [" ".join(draw.choice(WORDS, draw.integers(2, 30))) for _ in range(40)]
         (tmp_path / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines))
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
 
     def prepare(name: str, artifacts: str = "artifacts", **further: Any) -> Task:
         settings = {

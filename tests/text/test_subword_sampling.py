@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.protocols import VariesByEpoch
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 from seqtrain_text import binarise
 from seqtrain_text.config import BPEConfig, CharConfig, UnigramConfig
 from seqtrain_text.sentence_piece import bpe, unigram
@@ -142,7 +142,7 @@ def test_a_tokenizer_that_is_not_set_to_draws_nothing(what):
 )
 def test_settings_out_of_range_are_refused(tokenizer, setting, allowed):
     """With what is allowed; a tokenizer that cannot draw has no such setting."""
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     with pytest.raises(ConfigError, match=allowed):
         resolve_component(registry, "tokenizer", tokenizer, setting)
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing.toy import ToyModel
-from seqtrain.testing.toy_config import ToyModelConfig
+from seqtrain_testing.toy import ToyModel
+from seqtrain_testing.toy_config import ToyModelConfig
 
 
 class Leaky(ToyModel):
