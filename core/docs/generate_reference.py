@@ -122,7 +122,9 @@ def protocols() -> Iterator[str]:
             yield "A hook may rely on these of its attributes:"
             yield md.table(("attribute", "meaning"), [(f"`{key}`", text) for key, text in TRAINER.items()])
             methods = md.methods(md.parsed(value))
-            yield from (md.member(each) for each in methods if each.name in ("stop", "request_checkpoint", "save_soon", "state"))
+            yield from (
+                md.member(each) for each in methods if each.name in ("stop", "request_checkpoint", "save_soon", "state")
+            )
         elif inspect.isclass(value):
             yield from class_section(value)
         elif inspect.isfunction(value):

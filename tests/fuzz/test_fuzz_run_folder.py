@@ -24,7 +24,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.errors import CheckpointError
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.metrics.logger import MetricLogger
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.hooks import run_hooks
 from seqtrain.run.folder import RunFolder
 from seqtrain.trainer import Trainer
 from seqtrain.workers.group import WorkerGroup
@@ -247,7 +247,9 @@ def test_broken_measures_never_stop_a_run(data, how, place, breaking_bytes, brea
     else:
         content = data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole)
     path.write_bytes(content)
-    metric_logger = MetricLogger(WorkerGroup(), place.trainer.config.validate, path, RunHooks({}, {}), NoProgressBar())
+    metric_logger = MetricLogger(
+        WorkerGroup(), place.trainer.config.validate, path, run_hooks({}).hook, NoProgressBar()
+    )
     count()
 
     metric_logger.truncate_after(3)

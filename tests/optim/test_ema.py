@@ -11,7 +11,7 @@ from torch import nn
 
 from seqtrain.errors import CheckpointError
 from seqtrain.protocols import Stateful, SuppliesWeights
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.hooks import run_hooks
 from seqtrain.training.progress import Progress
 from seqtrain_optim.ema import EMA
 from seqtrain_optim.ema_config import EMAConfig
@@ -41,14 +41,14 @@ def run(ema: EMA, trainer: SimpleNamespace, *values: float) -> list[float]:
 def test_the_run_finds_its_hooks():
     """Called by the run's hooks, it starts, averages, and gives way to the trained weights after validation."""
     ema, trainer = EMA(EMAConfig(decay=0.5, warmup=False)), make_trainer(make_model(0.0))
-    hooks = RunHooks({"callbacks.ema": ema})
-    hooks.call("seqtrain_run_start", trainer=trainer)
+    hooks = run_hooks({"callbacks.ema": ema}).hook
+    hooks.seqtrain_run_start(trainer=trainer)
     nn.init.constant_(trainer.model.weight, 4.0)
     trainer.progress.step = 1
-    hooks.call("seqtrain_step_end", trainer=trainer)
-    hooks.call("seqtrain_validation_start", trainer=trainer)
+    hooks.seqtrain_step_end(trainer=trainer)
+    hooks.seqtrain_validation_start(trainer=trainer)
     assert trainer.model.weight.item() == 2.0
-    hooks.call("seqtrain_validation_end", trainer=trainer, measures={})
+    hooks.seqtrain_validation_end(trainer=trainer, measures={})
     assert trainer.model.weight.item() == 4.0
 
 

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchPlateau
 
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import Stateful
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.hooks import run_hooks
 from seqtrain.training.progress import Progress
 from seqtrain_optim.plateau import ReduceLROnPlateau
 from seqtrain_optim.schedule_config import ReduceLROnPlateauConfig
@@ -36,8 +36,8 @@ def show(schedule: ReduceLROnPlateau, *values: float, step: int = 100, name: str
 def test_the_run_finds_its_hook():
     """Called by the run's hooks, it sees the measures."""
     schedule = make()
-    hooks = RunHooks({"lr_scheduler": schedule})
-    hooks.call("seqtrain_validation_end", trainer=SimpleNamespace(progress=Progress(step=9)), measures={"loss": 2.5})
+    hooks = run_hooks({"lr_scheduler": schedule}).hook
+    hooks.seqtrain_validation_end(trainer=SimpleNamespace(progress=Progress(step=9)), measures={"loss": 2.5})
     assert schedule.best == 2.5
 
 

@@ -17,10 +17,13 @@ from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, version
 
+from pluggy import PluginManager
+
 from seqtrain.errors import PluginError
 from seqtrain.plugin import PROJECT
 from seqtrain.registry.entry_points import API_MAJOR, PluginEntryPoint, find_entry_points, refused_requirement
 from seqtrain.registry.filters import PluginFilters
+from seqtrain.registry.hooks import new_manager
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.isolation import contained
 from seqtrain.registry.records import read_offer
@@ -49,14 +52,15 @@ def discover(
         plugin_filters: what the user has switched off, instead of what `environ` says about that.
     """
     plugin_filters = PluginFilters.from_environment(environ) if plugin_filters is None else plugin_filters
+    manager = new_manager()
     owners: dict[str, Plugin] = {}  # plugin id -> the one that has it
     plugins = []
     for declared in find_entry_points(entry_points):
-        plugin = _decide_before_import(declared, plugin_filters, owners) or _decide_by_import(declared)
+        plugin = _decide_before_import(declared, plugin_filters, owners) or _decide_by_import(declared, manager)
         if plugin.usable or plugin.state == "broken":
             owners.setdefault(plugin.id, plugin)
         plugins.append(plugin)
-    return Registry(plugins, plugin_filters)
+    return Registry(plugins, plugin_filters, manager)
 
 
 def _decide_before_import(
@@ -104,19 +108,21 @@ def _why_incompatible(declared: PluginEntryPoint) -> Plugin | None:
     return replace(plugin, state="incompatible", note=note, remedy=remedy)
 
 
-def _decide_by_import(declared: PluginEntryPoint) -> Plugin:
+def _decide_by_import(declared: PluginEntryPoint, manager: PluginManager) -> Plugin:
     """Import the plugin's module under guard and read what it offers."""
     plugin, entry_point = declared.plugin, declared.entry_point
     assert entry_point is not None
     before, started = set(sys.modules), time.perf_counter()
     try:
         with contained() as undone:
-            offer = read_offer(entry_point.load())
+            offer = read_offer(entry_point.load(), plugin.id, manager)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too: no plugin takes the command line down
+        _unregister(plugin, manager)
         return _broken_by(error, plugin)
     if offer.bad_records and not offer.components:
+        _unregister(plugin, manager)
         note = "nothing that it offers can be used: " + "; ".join(each.note for each in offer.bad_records)
         plugin = replace(plugin, bad_records=offer.bad_records)
         return replace(plugin, state="broken", note=_one_line(note), remedy=plugin.newer_or_none)
@@ -131,6 +137,11 @@ def _decide_by_import(declared: PluginEntryPoint) -> Plugin:
         f"to go without it, type `{PROJECT} --no-plugin {plugin.id} ...`."
     )
     return replace(plugin, state="slow" if heavy else "ok", note=" and ".join(undone), remedy=remedy)
+
+
+def _unregister(plugin: Plugin, manager: PluginManager) -> None:
+    if manager.has_plugin(plugin.id):
+        manager.unregister(name=plugin.id)
 
 
 def _broken_by(error: BaseException, plugin: Plugin) -> Plugin:

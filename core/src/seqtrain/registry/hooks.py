@@ -1,12 +1,17 @@
-"""The hooks of a run: checked once, then called as plain functions."""
+"""
+The hooks of a run, dispatched by pluggy.
+
+pluggy decides the order (`tryfirst`, `trylast`, wrappers). What is added at registration: an implementation is checked
+against `seqtrain.plugin` with an error in our words, and wrapped by a guard that names whose code has failed, and that
+keeps a tracker's failure from ending the run.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import Any
 
@@ -14,7 +19,7 @@ from pluggy import HookImpl, PluginManager
 
 import seqtrain.plugin
 from seqtrain.errors import PluginError, SeqtrainError, did_you_mean
-from seqtrain.plugin import PROJECT
+from seqtrain.plugin import PROJECT, hookimpl
 from seqtrain.registry.component import RegisteredComponent
 
 logger = logging.getLogger(__name__)
@@ -26,83 +31,135 @@ _CONFIGURE = "seqtrain_configure"
 _ERRORS_OF_A_TRACKER = 3
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One implementation, with the instance it is of."""
-
-    name: str
-    owner: RegisteredComponent | None
-    implementation: Implementation
-
-    @property
-    def of_tracker(self) -> bool:
-        return self.owner is not None and self.owner.component.kind == "tracker"
-
-    def __str__(self) -> str:
-        return self.name if self.owner is None else f"{self.name} of {self.owner.plugin}"
+def new_manager() -> PluginManager:
+    """Return a manager that knows the hooks of `seqtrain.plugin`."""
+    manager = PluginManager(PROJECT)
+    manager.add_hookspecs(seqtrain.plugin)
+    return manager
 
 
-class RunHooks:
+def run_hooks(
+    instances: Mapping[str, object], owners: Mapping[str, RegisteredComponent] | None = None
+) -> PluginManager:
     """
-    The hooks of one run, called on its instances in the order they are given.
-
-    A step's hooks are called once per step: a tuple of bound methods costs a tenth of pluggy's own dispatch.
-
-    A tracker must not cost anybody a run: one that has failed three times is called no more.
+    Return the manager of one run's instances; its `hook` calls them.
 
     Args:
-        instances: trackers, callbacks and other parts by the name they have in checkpoints and errors. `tryfirst` and
-            `trylast` are honoured; otherwise the order is that of the mapping, so it is equal on all ranks.
+        instances: trackers, callbacks and other parts by the name they have in checkpoints and errors. Where pluggy
+            leaves the order open, it is that of the mapping, so it is equal on all ranks.
         owners: the component each was made from, by the same names; one that is missing is core's own.
 
     Raises:
         PluginError: an instance implements a hook that cannot be called; see `read_hooks`.
     """
+    manager, owners = new_manager(), owners or {}
+    for name in reversed([*instances]):  # pluggy calls first what was registered last
+        guard = HookGuard(manager, instances[name], name, owners.get(name))
+        manager.register(guard, name=name)
+        for caller in manager.get_hookcallers(guard) or ():
+            (mine,) = (each for each in caller.get_hookimpls() if each.plugin is guard)
+            # pluggy passes no argument that has a default, by which an author supports a core that lacks it.
+            mine.argnames = guard.arguments[caller.name]  # type: ignore[misc]
+    return manager
 
-    def __init__(
-        self, instances: Mapping[str, object], owners: Mapping[str, RegisteredComponent] | None = None
-    ) -> None:
-        owners = owners or {}
-        calls = []
-        for name, instance in instances.items():
-            owner = owners.get(name)
-            described = name if owner is None else f"{name} of {owner.plugin}"
-            calls += [_Call(name, owner, each) for each in read_hooks(instance, described)]
-        calls.sort(key=lambda each: each.implementation.place)  # stable
-        self._calls = {
-            hook: tuple(each for each in calls if each.implementation.hook == hook) for hook in specified_hooks()
-        }
-        self._errors: Counter[str] = Counter()  # of trackers, by name
 
-    def call(self, hook: str, /, **arguments: Any) -> None:
+class HookGuard:
+    """
+    Stands for one instance in the manager; has its hooks, each with a guard around it.
+
+    Instances are not registered themselves: pluggy compares them, and two that are equal are still two.
+
+    Args:
+        manager: where this is registered.
+        instance: a tracker, a callback or another part.
+        name: under which it is registered.
+        owner: the component it was made from; None for core's own.
+    """
+
+    def __init__(self, manager: PluginManager, instance: object, name: str, owner: RegisteredComponent | None) -> None:
+        self.instance = instance
+        self._manager = manager
+        self._name = name
+        self._owner = owner
+        self._is_tracker = owner is not None and owner.component.kind == "tracker"
+        self._errors = 0
+        self.arguments: dict[str, tuple[str, ...]] = {}
+        """What each hook is called with."""
+        for each in read_hooks(instance, str(self)):
+            self.arguments[each.hook] = each.arguments
+            setattr(self, each.hook, self._guarded(each))
+
+    def __str__(self) -> str:
+        return self._name if self._owner is None else f"{self._name} of {self._owner.plugin}"
+
+    def _guarded(self, implementation: Implementation) -> Callable[..., Any]:
+        """Return what pluggy is to call instead of an implementation, with the same marks."""
+        hook, function, arguments = implementation.hook, implementation.function, implementation.arguments
+
+        def plain(*values: Any) -> Any:
+            try:
+                return function(**dict(zip(arguments, values, strict=True)))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's code raises
+                self._failed(hook, error)
+
+        def around(*values: Any) -> Generator[None, Any, Any]:
+            wrapper: Any = function(**dict(zip(arguments, values, strict=True)))
+            try:
+                next(wrapper)
+            except (Exception, SystemExit) as error:  # noqa: BLE001
+                self._failed(hook, error)
+                return (yield)
+            try:
+                result = yield
+            except BaseException as failure:  # noqa: BLE001 - of another implementation, for the wrapper to see
+                return self._resume(hook, partial(wrapper.throw, failure), failure)
+            return self._resume(hook, partial(wrapper.send, result), result)
+
+        options = implementation.options
+        mark: Any = hookimpl(**options)
+        return mark(around if options["wrapper"] or options["hookwrapper"] else plain)  # type: ignore[no-any-return]
+
+    def _resume(self, hook: str, resume: Callable[[], object], outcome: object) -> Any:
+        """Let a wrapper continue after its `yield`, and return what it returns; `outcome` is that of what it wraps."""
+        try:
+            resume()
+        except StopIteration as end:
+            return end.value
+        except (Exception, SystemExit) as error:
+            if error is outcome:
+                raise
+            self._failed(hook, error)
+        else:
+            self._failed(hook, RuntimeError("a wrapper has one yield"))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _failed(self, hook: str, error: BaseException) -> None:
         """
-        Call every implementation of a hook with those of the arguments that it names.
+        Decide what an error means for the run.
 
         Raises:
-            SeqtrainError: an implementation failed; other errors than ours arrive as a `PluginError` that names it.
+            SeqtrainError: the run ends; other errors than ours arrive as a `PluginError` that names the component.
         """
-        for each in self._calls[hook]:
-            try:
-                each.implementation.function(**{name: arguments[name] for name in each.implementation.arguments})
-            except (Exception, SystemExit) as error:
-                if hook == _RUN_EXCEPTION:
-                    logger.warning("%s failed in %s", each, hook, exc_info=error)
-                elif isinstance(error, SeqtrainError):
-                    logger.info("%s ends the run in %s", each, hook)
-                    raise
-                elif each.of_tracker and hook != _CONFIGURE:
-                    self._tolerate(each, hook, error)
-                else:
-                    raise PluginError(
-                        f"{each} failed in {hook}: {type(error).__name__}: {error}. "
-                        "Leave it out of the configuration, or run with -v to see where it happened."
-                    ) from error
+        if hook == _RUN_EXCEPTION:
+            logger.warning("%s failed in %s", self, hook, exc_info=error)
+        elif isinstance(error, SeqtrainError):
+            logger.info("%s ends the run in %s", self, hook)
+            raise error
+        elif self._is_tracker and hook != _CONFIGURE:
+            self._tolerate(hook, error)
+        else:
+            raise PluginError(
+                f"{self} failed in {hook}: {type(error).__name__}: {error}. "
+                "Leave it out of the configuration, or run with -v to see where it happened."
+            ) from error
 
-    def _tolerate(self, call: _Call, hook: str, error: BaseException) -> None:
+    def _tolerate(self, hook: str, error: BaseException) -> None:
         """Count a tracker's error; at the third, drop the tracker."""
-        self._errors[call.name] += 1
-        said = f"{call} failed in {hook}: {type(error).__name__}: {error}"
-        if self._errors[call.name] < _ERRORS_OF_A_TRACKER:
+        self._errors += 1
+        said = f"{self} failed in {hook}: {type(error).__name__}: {error}"
+        if self._errors < _ERRORS_OF_A_TRACKER:
             logger.info("%s", said)
             return
         logger.warning(
@@ -111,9 +168,15 @@ class RunHooks:
             _ERRORS_OF_A_TRACKER,
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,
         )
-        self._calls = {
-            hook: tuple(each for each in calls if each.name != call.name) for hook, calls in self._calls.items()
-        }
+        if self._manager.has_plugin(self._name):
+            self._manager.unregister(name=self._name)
+
+
+@cache
+def specified_hooks() -> Mapping[str, tuple[str, ...]]:
+    """Return the arguments of every hook, by its name."""
+    specs = {name: caller.spec for name, caller in sorted(vars(new_manager().hook).items())}
+    return {name: tuple(spec.argnames) for name, spec in specs.items() if spec is not None}
 
 
 @dataclass(frozen=True)
@@ -125,22 +188,13 @@ class Implementation:
         hook: its name.
         function: what to call.
         arguments: those of the hook's arguments that it takes.
-        place: -1 for one that comes before the others (`tryfirst`), 1 for one that comes after them, else 0.
+        options: `tryfirst`, `trylast`, `wrapper` and `hookwrapper`, as they were given to `hookimpl`.
     """
 
     hook: str
     function: Callable[..., Any]
     arguments: tuple[str, ...]
-    place: int
-
-
-@cache
-def specified_hooks() -> Mapping[str, tuple[str, ...]]:
-    """Return the arguments of every hook, by its name."""
-    manager = PluginManager(PROJECT)
-    manager.add_hookspecs(seqtrain.plugin)
-    specs = {name: caller.spec for name, caller in sorted(vars(manager.hook).items())}
-    return {name: tuple(spec.argnames) for name, spec in specs.items() if spec is not None}
+    options: Mapping[str, Any]
 
 
 def read_hooks(owner: object, name: str) -> list[Implementation]:
@@ -152,8 +206,8 @@ def read_hooks(owner: object, name: str) -> list[Implementation]:
         name: what to call it in an error.
 
     Raises:
-        PluginError: a hook is unknown (pluggy alone would never call it and never say so), it names an argument that
-            the hook does not have, or it is a wrapper.
+        PluginError: a hook is unknown (pluggy alone would never call it and never say so), or it names an argument that
+            the hook does not have.
     """
     manager = PluginManager(PROJECT)  # without specifications: checking is done here, in our words
     try:
@@ -179,8 +233,6 @@ def _check(hook: str, implementation: HookImpl, name: str) -> Implementation | N
             f"{name} implements {hook!r}, and there is no such hook.{did_you_mean(hook, hooks)} "
             "It is misspelled, or needs a newer seqtrain"
         )
-    if implementation.wrapper or implementation.hookwrapper:
-        raise PluginError(f"{name} implements {hook} as a wrapper; hooks are called one after the other, not nested")
     parameters = signature(implementation.function).parameters.values()
     named = [each for each in parameters if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
     for each in named:
@@ -190,21 +242,11 @@ def _check(hook: str, implementation: HookImpl, name: str) -> Implementation | N
                 f"{name} implements {hook} with the argument {each.name!r}, which that hook does not have."
                 f"{did_you_mean(each.name, hooks[hook])} It may take: {may_take}"
             )
+    options = {
+        "tryfirst": implementation.tryfirst,
+        "trylast": implementation.trylast,
+        "wrapper": implementation.wrapper,
+        "hookwrapper": implementation.hookwrapper,
+    }
     arguments = tuple(each.name for each in named if each.name in hooks[hook])
-    return Implementation(hook, implementation.function, arguments, implementation.trylast - implementation.tryfirst)
-
-
-class _Relay:
-    def __init__(self, hooks: RunHooks) -> None:
-        self.hooks = hooks
-
-    def __getattr__(self, name: str) -> Any:
-        from functools import partial
-
-        return partial(self.hooks.call, name)
-
-
-def run_hooks(instances: Mapping[str, object], owners: Mapping[str, RegisteredComponent] | None = None) -> Any:
-    from types import SimpleNamespace
-
-    return SimpleNamespace(hook=_Relay(RunHooks(instances, owners)))
+    return Implementation(hook, implementation.function, arguments, options)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pluggy import PluginManager
+
 from seqtrain.errors import PluginError
 from seqtrain.plugin import KINDS, Component
 from seqtrain.registry.hooks import read_hooks
@@ -34,15 +36,19 @@ class Offer:
     bad_records: tuple[BadRecord, ...]
 
 
-def read_offer(plugin: object) -> Offer:
+def read_offer(plugin: object, name: str, manager: PluginManager) -> Offer:
     """
-    Call a plugin's `seqtrain_components` and check each record.
+    Register a plugin, call its `seqtrain_components` and check each record.
+
+    Args:
+        plugin: its module.
+        name: its id.
+        manager: where plugins are registered.
 
     Raises:
         PluginError: it implements an unknown or misplaced hook, or none.
         BaseException: whatever the plugin itself raises.
     """
-    records: list[object] = []
     implementations = read_hooks(plugin, "it")
     for each in implementations:
         if each.hook != _HOOK:
@@ -50,12 +56,16 @@ def read_offer(plugin: object) -> Offer:
                 f"{each.hook} is called on the instances of a run, never on a plugin's module; "
                 "put it on a callback, a tracker or another component"
             )
-        offered = each.function()
+    if not implementations:
+        raise PluginError(f"it has no {_HOOK} function marked with @hookimpl, so it offers nothing")
+    if not manager.is_registered(plugin):  # two entry points may name one module
+        manager.register(plugin, name=name)
+    others = [each for each in manager.get_plugins() if each is not plugin]
+    records: list[object] = []
+    for offered in manager.subset_hook_caller(_HOOK, others)() or [None]:  # pluggy leaves out a None
         if not isinstance(offered, Iterable):
             raise PluginError(f"{_HOOK} gave {offered!r}, not components; perhaps a `yield` is missing")
         records += offered
-    if not implementations:
-        raise PluginError(f"it has no {_HOOK} function marked with @hookimpl, so it offers nothing")
     return _sort_out(records)
 
 
