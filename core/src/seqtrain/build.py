@@ -16,6 +16,7 @@ from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
+from seqtrain.config.standalone import kinds_of_lists, resolve_component
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.compiling import checkpoint_activations, compile_model
@@ -106,13 +107,35 @@ def build_component(registry: Registry, selection: Selection, **supplied: Any) -
     """
     Build a component: its `ref`, called with its config and what its kind is supplied with.
 
-    A config field that selects a component itself is supplied under its name, as a function that makes one.
+    A config field that selects a component itself is supplied under its name, as a function that makes one. For a
+    field that selects several by a list of names, that is `build_named`, which is called with a name.
     """
     inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
-    makers = {
+    makers: dict[str, Callable[..., Any]] = {
         name: partial(build_component, registry, value) for name, value in inner.items() if isinstance(value, Selection)
     }
+    lists = kinds_of_lists(type(selection.config))
+    makers |= {name: partial(build_named, registry, kind) for name, kind in lists.items()}
     return registry.get(selection.kind, selection.name).build(selection.config, **makers, **supplied)
+
+
+def build_named(registry: Registry, kind: str, name: str, settings: object = None) -> Any:
+    """
+    Build a component that is chosen by its name alone.
+
+    Args:
+        registry: what is installed.
+        kind: the component's kind.
+        name: short or qualified.
+        settings: its config, if it is of the component's config class or of one derived from it; otherwise, the
+            component has its defaults.
+
+    Raises:
+        PluginError: there is no such component, or it cannot be built.
+    """
+    config_type = registry.get(kind, name).load_config()
+    config = settings if isinstance(settings, config_type) else resolve_component(registry, kind, name).config
+    return registry.get(kind, name).build(config)
 
 
 def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, final
@@ -55,6 +55,11 @@ class ExampleReader:
     config: ClassifyConfig
     empty: str
 
+    @classmethod
+    def of_split(cls, split: str, config: ClassifyConfig) -> ExampleReader:
+        """Return what reads a split's tables; only training may leave rows out, or measures could not be compared."""
+        return cls(config, config.empty_lines if split == "train" else "keep")
+
     def all_rows(self, path: Path) -> Iterator[Example]:
         """
         Yield the examples of a table, those that are left out included.
@@ -98,6 +103,26 @@ class ExampleReader:
             DataError: it does not.
         """
         return (read_cell(row, path, read) for row in self.rows(path))
+
+
+def learn_labels(kind: Kind, tables: Sequence[Path], config: ClassifyConfig) -> None:
+    """
+    Learn which labels there are in training tables.
+
+    Raises:
+        DataError: a label cannot be read, or there is nothing to learn.
+    """
+    reader = ExampleReader.of_split("train", config)
+    cells = (label for path in tables for label in reader.labels(path, kind.read))
+    kind.learn(cells, ", ".join(map(str, tables)))
+
+
+def training_texts(tables: Sequence[Path], config: ClassifyConfig) -> Iterator[str]:
+    """Yield the texts of training tables, the two of a pair one after the other."""
+    reader = ExampleReader.of_split("train", config)
+    for path in tables:
+        for row in reader.rows(path):
+            yield from row.text.split(PAIR_SEPARATOR)
 
 
 def read_cell(row: Example, path: Path, read: Callable[[Any], T]) -> T:

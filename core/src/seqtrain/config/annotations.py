@@ -64,6 +64,11 @@ def is_list(annotation: Any) -> bool:
     return annotation in (list, tuple) or get_origin(annotation) in (list, tuple, Sequence)
 
 
+def allows_list(annotation: Any) -> bool:
+    """Say whether one of a type's alternatives is a list; a field that selects components is then a list of names."""
+    return any(is_list(member) for member in alternatives(annotation))
+
+
 def is_map(annotation: Any) -> bool:
     """Say whether values are maps from names."""
     return annotation is dict or get_origin(annotation) in (dict, Mapping)
@@ -77,7 +82,8 @@ def enum_text(member: Enum) -> str:
 def type_name(annotation: Any, option: Option | None = None) -> str:
     """Name a type for people: "int", "list of str", "fp32 | bf16", "float or null"."""
     if option and option.component:
-        return option.component + (" or null" if allows_null(annotation) else "")
+        what = f"list of {option.component} names" if allows_list(annotation) else option.component
+        return what + (" or null" if allows_null(annotation) else "")
     names = [_name(each) for each in alternatives(annotation)]
     if option and option.choices is not None:
         names = [" | ".join(map(str, option.choices))]

@@ -13,7 +13,15 @@ from seqtrain.protocols.model import (
     OffersFeatures,
 )
 from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
-from seqtrain.protocols.text import Metric, NamedIds, Reader, Rows, Tokenizer
+from seqtrain.protocols.text import (
+    DescribesMeasures,
+    MeasuresResults,
+    Metric,
+    NamedIds,
+    Reader,
+    Rows,
+    Tokenizer,
+)
 from seqtrain.protocols.training import (
     BackwardOptimizer,
     Criterion,
@@ -32,6 +40,7 @@ __all__ = [
     "Dataset",
     "DatasetPart",
     "DecodingState",
+    "DescribesMeasures",
     "DescribesRows",
     "Exporter",
     "Imported",
@@ -40,6 +49,7 @@ __all__ = [
     "LRScheduler",
     "Launcher",
     "LoggingOutput",
+    "MeasuresResults",
     "Metric",
     "ModelParameters",
     "ModelSpec",
