@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, final
@@ -103,26 +103,6 @@ class ExampleReader:
             DataError: it does not.
         """
         return (read_cell(row, path, read) for row in self.rows(path))
-
-
-def learn_labels(kind: Kind, tables: Sequence[Path], config: ClassifyConfig) -> None:
-    """
-    Learn which labels there are in training tables.
-
-    Raises:
-        DataError: a label cannot be read, or there is nothing to learn.
-    """
-    reader = ExampleReader.of_split("train", config)
-    cells = (label for path in tables for label in reader.labels(path, kind.read))
-    kind.learn(cells, ", ".join(map(str, tables)))
-
-
-def training_texts(tables: Sequence[Path], config: ClassifyConfig) -> Iterator[str]:
-    """Yield the texts of training tables, the two of a pair one after the other."""
-    reader = ExampleReader.of_split("train", config)
-    for path in tables:
-        for row in reader.rows(path):
-            yield from row.text.split(PAIR_SEPARATOR)
 
 
 def read_cell(row: Example, path: Path, read: Callable[[Any], T]) -> T:

@@ -15,17 +15,11 @@ from seqtrain_classify.classifier import Classifier
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.encoding import RowEncoder
-from seqtrain_classify.examples import (
-    ExampleReader,
-    ScannedTable,
-    TableColumn,
-    learn_labels,
-    scan_table,
-    training_texts,
-)
+from seqtrain_classify.examples import ExampleReader, ScannedTable, TableColumn, scan_table
 from seqtrain_classify.kinds import make_kind
 from seqtrain_classify.labels import load_labels, save_labels
 from seqtrain_classify.predictor import Predictor
+from seqtrain_classify.training_tables import learn_labels, training_texts
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TextPairs
 from seqtrain_text.store import LinePolicy, TokenStore
