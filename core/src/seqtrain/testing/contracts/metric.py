@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,11 +53,10 @@ class MetricContract(ComponentContract):
         """
         pytest.fail(f"{type(self).__name__} must have `results_of`: {self.name} measures results, not texts")
 
-    def on_texts(self, metric: Metric | MeasuresResults) -> Metric:
+    def on_texts(self, metric: Any) -> Metric:
         """Return what measures texts by a metric of either form."""
-        if not isinstance(metric, MeasuresResults):
-            return metric
-        return _OnTexts(metric, self.results_of)
+        on_texts: Metric = _OnTexts(metric, self.results_of) if isinstance(metric, MeasuresResults) else metric
+        return on_texts
 
     @property
     def wrong(self) -> list[str]:
