@@ -20,8 +20,8 @@ from reference_commands import commands
 
 import seqtrain.api
 import seqtrain.plugin
-import seqtrain.testing.contracts
-import seqtrain.testing.pytest_plugin
+import seqtrain_testing.contracts
+import seqtrain_testing.pytest_plugin
 from seqtrain.config.help import Row, describe
 from seqtrain.config.schema import CORE_SECTIONS
 from seqtrain.plugin import KINDS, Component, Every, Option, Selection, option
@@ -122,7 +122,9 @@ def protocols() -> Iterator[str]:
             yield "A hook may rely on these of its attributes:"
             yield md.table(("attribute", "meaning"), [(f"`{key}`", text) for key, text in TRAINER.items()])
             methods = md.methods(md.parsed(value))
-            yield from (md.member(each) for each in methods if each.name in ("stop", "request_checkpoint", "state"))
+            yield from (
+                md.member(each) for each in methods if each.name in ("stop", "request_checkpoint", "save_soon", "state")
+            )
         elif inspect.isclass(value):
             yield from class_section(value)
         elif inspect.isfunction(value):
@@ -137,7 +139,7 @@ def contracts() -> Iterator[str]:
     yield "# Contracts and fixtures"
     yield (
         "A class derived from the contract of its kind, with a `name`, tests a component: "
-        "`from seqtrain.testing.contracts import ModelContract`.\n"
+        "`from seqtrain_testing.contracts import ModelContract` (`pip install seqtrain-testing`).\n"
         "A contract has the tests of those it extends.\n"
         "`ComponentContract`, `TrainedComponentContract` and `BatchContract` are there to be extended by the others."
     )
@@ -154,8 +156,8 @@ def contracts() -> Iterator[str]:
             rows = [(f"`{each.name}`", md.first_line(each)) for each in tests]
             yield md.table(("test", "what it checks"), rows)
     yield "## Fixtures"
-    yield "They come with seqtrain, as a plugin of pytest; no import is needed."
-    yield from fixture_table(md.methods(ast.parse(inspect.getsource(seqtrain.testing.pytest_plugin))))
+    yield "They come with seqtrain-testing, as a plugin of pytest; no import is needed."
+    yield from fixture_table(md.methods(ast.parse(inspect.getsource(seqtrain_testing.pytest_plugin))))
 
 
 def config() -> Iterator[str]:
@@ -170,7 +172,11 @@ def config() -> Iterator[str]:
         yield md.documented(config_type)
         yield from settings(describe(config_type, section))
     ours = {"core", *FIRST_PARTY}
-    offered = [each for each in discover(environ={}).components() if each.plugin.id in ours]
+    offered = [
+        each
+        for each in discover(environ={}).components()
+        if each.plugin.id in ours and each.component.kind != "command"  # options are on the page of commands
+    ]
     for each in sorted(offered, key=lambda one: (KINDS.index(one.component.kind), one.component.name)):
         component = each.component
         yield f"## {component.kind} {component.name}"
@@ -204,7 +210,7 @@ def function_section(function: Callable[..., object]) -> Iterator[str]:
 
 def contract_classes() -> dict[str, type]:
     """Return the contracts by name, each after those it extends."""
-    listed = [getattr(seqtrain.testing.contracts, name) for name in seqtrain.testing.contracts.__all__]
+    listed = [getattr(seqtrain_testing.contracts, name) for name in seqtrain_testing.contracts.__all__]
     return {part.__name__: part for each in listed for part in reversed(each.__mro__) if part is not object}
 
 

@@ -10,13 +10,14 @@ import reference_text as md
 
 from seqtrain.cli.invocation import Invocation
 from seqtrain.cli.main import seqtrain as command_line
+from seqtrain.registry.discovery import discover
 from seqtrain.registry.registry import Registry
 
 
 def commands() -> Iterator[str]:
-    """Yield the page of commands, without those of plugins."""
+    """Yield the page of commands, without those of plugins other than seqtrain-testing."""
     invocation = Invocation()
-    invocation.registry = Registry(())
+    invocation.registry = Registry(each for each in discover(environ={}).plugins if each.id == "testing")
     yield "# Commands"
     yield (
         "Results are on stdout, everything else on stderr.\n"

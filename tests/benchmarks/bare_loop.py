@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from seqtrain.build import build_component, build_task, cache_folder
+from seqtrain.build import build_task, cache_folder
 from seqtrain.config.resolve import resolve
 from seqtrain.data.plan import BatchLimits, plan_epoch
 from seqtrain.protocols import ModelParameters
@@ -50,10 +50,10 @@ def main(run: Path, steps: int) -> str:
     limits = BatchLimits(max_tokens=config.data.max_tokens, max_sentences=config.data.max_sentences)
     plan = plan_epoch(data, limits, seed=config.data.seed, epoch=1)
     torch.manual_seed(config.trainer.seed)
-    model = build_component(registry, config.model, spec=task.model_spec)
-    criterion = build_component(registry, config.criterion, spec=task.model_spec)
-    optimizer = build_component(registry, config.optimizer, parameters=ModelParameters(model))
-    factor = build_component(registry, config.lr_scheduler, total_steps=steps)
+    model = registry.build(config.model, spec=task.model_spec)
+    criterion = registry.build(config.criterion, spec=task.model_spec)
+    optimizer = registry.build(config.optimizer, parameters=ModelParameters(model))
+    factor = registry.build(config.lr_scheduler, total_steps=steps)
     base_lr = optimizer.param_groups[0]["lr"]
 
     model.train()

@@ -17,13 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqtrain.build import build_trainer
 from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.config.resolve import resolve
-from seqtrain.metrics.console import NoProgressBar
 from seqtrain.registry.discovery import discover
 from seqtrain.run.folder import RunFolder
 from seqtrain.trainer import Trainer
+from seqtrain_testing.runs import make_trainer
 
 SIZES = {35: (12, 480), 200: (16, 1008)}  # millions of parameters: layers, width
 STEPS, EVERY = 7, 3
@@ -55,7 +54,7 @@ def measure(folder: Path, layers: int, width: int, *, asynchronous: bool) -> tup
     run = RunFolder(folder / "run")
     shutil.rmtree(run.path, ignore_errors=True)
     run.create()
-    trainer = build_trainer(resolve(registry, task="lm", overrides=settings).config, registry, run, NoProgressBar())
+    trainer = make_trainer(resolve(registry, task="lm", overrides=settings).config, registry, run)
     steps: list[float] = []
     saves: list[float] = []
     Trainer.train_step, Checkpointer.save = timed(Trainer.train_step, steps), timed(Checkpointer.save, saves)  # type: ignore[method-assign]

@@ -9,9 +9,9 @@ import pytest
 from seqtrain.config.option import Selection
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import ConfigError
-from seqtrain.testing.host import TestHost
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.single_label import SingleLabel
+from seqtrain_testing.registry import RegistryBuilder
 from seqtrain_text.config import WordConfig
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "seqtrain_classify" / "examples").glob("*.yaml"))
@@ -72,7 +72,7 @@ def test_sets_may_have_names_and_training_tables_weights():
 
 def test_the_recipe_is_a_configuration():
     """It resolves with and without files, and the criterion is the one for labels."""
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     for overrides in ([], ["task.train=x.tsv", "task.columns=[label, text]", "task.kind=regression"]):
         resolved = resolve(registry, task="classify", overrides=overrides).config
 
@@ -83,7 +83,7 @@ def test_the_recipe_is_a_configuration():
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_configurations(example):
     """With the files that their first lines ask for."""
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     resolved = resolve(registry, config_file=example, overrides=["task.train=x.tsv"]).config
 
     assert ("label", "text") == resolved.task.config.columns

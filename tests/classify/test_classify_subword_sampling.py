@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import VariesByEpoch
 from seqtrain.task import Task
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 LONGEST = 30
@@ -30,7 +29,7 @@ def test_rows_are_split_anew_and_keep_their_labels(tmp_path: Path, is_pair: bool
         (tmp_path / f"{split}.tsv").write_text(
             "".join("\t".join(row) + "\n" for row in [["label", "text", "two"], *rows])
         )
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
 
     def prepare(dropout: float) -> Task:
         settings: dict[str, Any] = {
@@ -41,7 +40,7 @@ def test_rows_are_split_anew_and_keep_their_labels(tmp_path: Path, is_pair: bool
             "tokenizer": {"name": "bpe", "vocab_size": 60, "dropout": dropout},
             **({"text_pair_column": "two"} if is_pair else {}),
         }
-        task: Task = build_component(registry, resolve_component(registry, "task", "classify", settings))
+        task: Task = registry.build(resolve_component(registry, "task", "classify", settings))
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         task.prepare(tmp_path / "artifacts", tmp_path / "cache")
         return task

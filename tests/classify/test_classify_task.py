@@ -16,7 +16,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.build import build_named
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError, PluginError, TrainingError
 from seqtrain.registry.discovery import discover
@@ -77,7 +76,7 @@ def make_task(data: Path) -> MakeTask:
         return ClassifyTask(
             ClassifyConfig(**{"max_length": 8, **given, **settings}),
             tokenizer=lambda: whitespace(tokenizer),
-            metrics=partial(build_named, discover(), "metric"),
+            metrics=partial(discover().build_named, "metric"),
             metric=(lambda: metric.config) if metric else None,
         )
 

@@ -15,8 +15,8 @@ TEST_MODULE = '''
 """A component with a mistake."""
 import pytest
 from seqtrain.plugin import Component
-from seqtrain.testing.contracts import {contract}
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.contracts import {contract}
+from seqtrain_testing.registry import RegistryBuilder
 
 {code}
 
@@ -25,7 +25,7 @@ class TestMutant({contract}):
 
     @pytest.fixture
     def seqtrain_host(self):
-        host = TestHost.with_everything_installed()
+        host = RegistryBuilder.with_everything_installed()
         record = dict(kind={contract}.kind, name="mutant", ref=f"{{__name__}}:Mutant", config={config}, summary="Wrong")
         host.register(Component(**{{**record, **globals().get("RECORD", {{}})}}))
         return host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqtrain.plugin import KINDS
-from seqtrain.testing import contracts
+from seqtrain_testing import contracts
 
 
 def test_every_kind_has_a_contract() -> None:

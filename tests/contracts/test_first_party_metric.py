@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from seqtrain.registry.discovery import discover
-from seqtrain.testing.contracts import MetricContract
 from seqtrain_classify.results import LabelResults, LabelSetResults, NumberResults
 from seqtrain_lm.likelihood import TextLikelihood, TextSize
+from seqtrain_testing.contracts import MetricContract
 
 
 class OnTexts(MetricContract):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.testing.contracts import ReaderContract
+from seqtrain_testing.contracts import ReaderContract
 
 TEXTS = ["a first line", "", "Ein Mädchen liest …", "two  blanks and a\ttab", "\u2028 is no line end of ours", "last"]
 TEXT = "".join(f"{text}\n" for text in TEXTS).encode()

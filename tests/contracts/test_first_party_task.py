@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seqtrain.testing.contracts import TaskContract
+from seqtrain_testing.contracts import TaskContract
 
 
 class TestTranslation(TaskContract):

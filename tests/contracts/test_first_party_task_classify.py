@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("seqtrain.testing.contracts.task", reason="the kit has no contract of tasks yet")
+pytest.importorskip("seqtrain_testing.contracts.task", reason="the kit has no contract of tasks yet")
 
 from seqtrain.task import Task
-from seqtrain.testing.contracts.content import content_of
-from seqtrain.testing.contracts.dataset import Prepare, new_folder
-from seqtrain.testing.contracts.task import TaskContract
+from seqtrain_testing.contracts.content import content_of
+from seqtrain_testing.contracts.dataset import Prepare, new_folder
+from seqtrain_testing.contracts.task import TaskContract
 
 SPLITS = ("train", "valid", "test")
 

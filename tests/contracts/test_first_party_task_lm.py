@@ -10,8 +10,8 @@ import pytest
 from torch import Tensor
 
 from seqtrain.batch import Batch
-from seqtrain.testing.contracts.dataset import DatasetContract
-from seqtrain.testing.contracts.task import TaskContract
+from seqtrain_testing.contracts.dataset import DatasetContract
+from seqtrain_testing.contracts.task import TaskContract
 
 COMMON = {"tokenizer": {"name": "word"}, "tokens_per_sample": 8}
 TINY_LM = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqtrain.registry.discovery import discover
-from seqtrain.testing.contracts import TokenizerContract
+from seqtrain_testing.contracts import TokenizerContract
 
 
 class TestByteLevelBPE(TokenizerContract):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from seqtrain.registry.discovery import discover
-from seqtrain.testing import contracts
+from seqtrain_testing import contracts
 
 CONTRACTS = {
     "model": contracts.ModelContract,

@@ -102,9 +102,9 @@ IMPORTER_FILES = """
 @pytest.fixture
 def source(self, tmp_path):
     import json
-    from seqtrain.testing.samples import model_spec
-    from seqtrain.testing.toy import ToyModel
-    from seqtrain.testing.toy_config import ToyModelConfig
+    from seqtrain_testing.samples import model_spec
+    from seqtrain_testing.toy import ToyModel
+    from seqtrain_testing.toy_config import ToyModelConfig
     model = ToyModel(ToyModelConfig(dim=4), spec=model_spec("translation"))
     weights = {name: each.tolist() for name, each in model.state_dict().items()}
     path = tmp_path / "model.json"

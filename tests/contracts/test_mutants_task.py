@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from seqtrain.api import Batch, DatasetPart, ModelSpec, NamedIds, Task
 
-RECORD = {"recipe": "seqtrain.testing:toy_recipe.yaml"}
+RECORD = {"recipe": "seqtrain_testing:toy_recipe.yaml"}
 UNKNOWN, PADDING, BOS, EOS = range(4)
 
 

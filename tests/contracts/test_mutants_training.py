@@ -7,13 +7,13 @@ import pytest
 MODEL = """
 import torch
 from torch import nn
-from seqtrain.testing.toy import ToyModel
-from seqtrain.testing.toy_config import ToyModelConfig
+from seqtrain_testing.toy import ToyModel
+from seqtrain_testing.toy_config import ToyModelConfig
 """
 CRITERION = """
 import torch
 from torch.nn.functional import cross_entropy
-from seqtrain.testing.toy import ToyCriterion
+from seqtrain_testing.toy import ToyCriterion
 """
 OPTIMIZER = """
 import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from seqtrain.testing.contracts import ModelContract
+from seqtrain_testing.contracts import ModelContract
 
 
 class TestUnevenFConv(ModelContract):

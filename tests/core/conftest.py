@@ -17,7 +17,6 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.build import build_trainer
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import (
     CheckpointConfig,
@@ -28,18 +27,18 @@ from seqtrain.config.schema import (
     TrainerConfig,
 )
 from seqtrain.errors import PluginError
-from seqtrain.metrics.console import NoProgressBar
 from seqtrain.plugin import Component
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.samples import PADDING
-from seqtrain.testing.toy import ToyCriterion, ToyModel, ToyTask
-from seqtrain.testing.toy_config import ToyModelConfig, ToyTaskConfig
 from seqtrain.trainer import Trainer
 from seqtrain.training.cadence import Every
+from seqtrain_testing.runs import make_trainer
+from seqtrain_testing.samples import PADDING
+from seqtrain_testing.toy import ToyCriterion, ToyModel, ToyTask
+from seqtrain_testing.toy_config import ToyModelConfig, ToyTaskConfig
 
 OFFER = """
 from seqtrain.plugin import Component, hookimpl
@@ -205,7 +204,7 @@ class Toy:
         """Build a trainer for the run of that name."""
         folder = RunFolder(self.folder / run)
         folder.create()
-        return build_trainer(self.config(**changes), self.registry, folder, NoProgressBar())  # type: ignore[arg-type]
+        return make_trainer(self.config(**changes), self.registry, folder)  # type: ignore[arg-type]
 
 
 @pytest.fixture

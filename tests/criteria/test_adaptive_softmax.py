@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.protocols import ModelSpec, OffersAdaptiveSoftmax, OffersFeatures
-from seqtrain.testing.contracts import CriterionContract
 from seqtrain_criteria.config import CrossEntropyConfig, LabelSmoothedCrossEntropyConfig
 from seqtrain_criteria.cross_entropy import cross_entropy, label_smoothed_cross_entropy
+from seqtrain_testing.contracts import CriterionContract
 
 PADDING = 1
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from seqtrain.api import ConfigError, ModelSpec
 from seqtrain.batch import Batch
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.registry.discovery import discover
 
@@ -49,7 +48,7 @@ def run(criterion: str, objective: str, *shape: int) -> Tensor:
     target, classes, usual = TARGETS[objective]
     spec = ModelSpec(vocab_size=VOCAB, padding=PADDING, num_classes=classes, max_positions=8)
     registry = discover()
-    built = build_component(registry, resolve_component(registry, "criterion", criterion, {}), spec=spec)
+    built = registry.build(resolve_component(registry, "criterion", criterion, {}), spec=spec)
     num_targets = int((target != PADDING).sum()) if classes is None else len(target)
     batch = Batch(
         ids=torch.arange(2),

@@ -111,6 +111,12 @@ class Workers:
                 seen.setdefault(int(step), Counter()).update(examples)
         return seen
 
+    def collectives_by_step(self, run: str) -> list[dict[int, int]]:
+        """Return how many collectives each step had, for each worker."""
+        files = self.folder.glob(f"{run}.collectives-*.json")
+        counts = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return [{int(step): count for step, count in each.items()} for each in counts]
+
 
 @pytest.fixture(scope="session")
 def workers_in() -> type[Workers]:

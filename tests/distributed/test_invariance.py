@@ -98,3 +98,16 @@ def test_each_step_has_its_examples_once(
 
     assert list(range(1, STEPS + 1)) == sorted(expected)
     assert expected == trained[world_size].examples_by_step(f"{engine}-{name_of(case)}")
+
+
+@pytest.mark.parametrize(("world_size", "engine"), [(1, "ddp"), *itertools.product((2, 3), ENGINES)])
+def test_workers_talk_twice_a_step(trained: dict[int, Any], world_size: int, engine: str) -> None:
+    """Where nothing is logged, measured or saved, and no epoch ends; one process talks to nobody."""
+    for case in CASES:
+        by_worker = trained[world_size].collectives_by_step(f"{engine}-{name_of(case)}")
+
+        assert world_size == len(by_worker)
+        for counts in by_worker:
+            ordinary = {step: count for step, count in counts.items() if step % 5 and step % 8 and 1 < step < STEPS}
+            assert 13 == len(ordinary)
+            assert {2 if world_size > 1 else 0} == set(ordinary.values())

@@ -19,7 +19,7 @@ from seqtrain.config.schema import CORE_SECTIONS
 from seqtrain.plugin import KINDS, Component
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.first_party import FIRST_PARTY
-from seqtrain.testing import contracts
+from seqtrain_testing import contracts
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "core" / "docs"

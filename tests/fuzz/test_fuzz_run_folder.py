@@ -16,7 +16,6 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqtrain.build import build_trainer
 from seqtrain.checkpoint import manifest as manifest_module
 from seqtrain.checkpoint.catalog import BEST, LAST, RANKING, CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
@@ -27,11 +26,11 @@ from seqtrain.metrics.console import NoProgressBar
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.registry.hooks import RunHooks
 from seqtrain.run.folder import RunFolder
-from seqtrain.testing.host import TestHost
-from seqtrain.testing.runs import RunMaker
 from seqtrain.trainer import Trainer
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.spec import WorkerSpec
+from seqtrain_testing.registry import RegistryBuilder
+from seqtrain_testing.runs import RunMaker, make_trainer
 
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(
@@ -76,7 +75,7 @@ class Place:
 @pytest.fixture(scope="module")
 def registry() -> Any:
     """Everything that is installed, and the toy parts."""
-    return TestHost.with_everything_installed().registry
+    return RegistryBuilder.with_everything_installed().registry
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +90,7 @@ def place(registry: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
     run.write_config(to_yaml(resolve(registry, task="translation", overrides=whole).config))  # a real task's
     (run.path / "lock").write_text("")
     shutil.copytree(run.path, folder / "kept")
-    return Place(run.path, build_trainer(config, registry, run, NoProgressBar()))
+    return Place(run.path, make_trainer(config, registry, run))
 
 
 def original(place: Place, name: str) -> bytes:
@@ -191,7 +190,7 @@ def test_a_forged_state_is_taken_whole_or_refused(data, place, breaking_tree, ou
     count()
 
     with ours(CHECKPOINT, "training data"):
-        place.trainer.checkpointer.restore(place.trainer)
+        place.trainer.restore()
         progress = place.trainer.progress
         assert all(type(each) is int and each >= 0 for each in (progress.step, progress.epoch, progress.cursor))
         assert type(progress.epoch_ended) is bool
@@ -351,7 +350,7 @@ def test_the_whole_run_is_what_was_broken(place):
         if file.is_file():
             shutil.copyfile(file, place.folder / file.relative_to(place.folder.parent / "kept"))
 
-    assert place.trainer.checkpointer.restore(place.trainer)
+    assert place.trainer.restore()
     assert isinstance(load_all(place.checkpoint)["model"], dict)
     assert hashlib.sha256((place.folder / "config.yaml").read_bytes()).digest()
     assert torch.is_tensor(next(iter(load_all(place.checkpoint)["model"].values())))

@@ -19,7 +19,6 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.engine.blocks import BlockOrder, blocks, blocks_in_order
 from seqtrain.engine.compiling import checkpoint_activations
@@ -94,7 +93,7 @@ def optimizers(registry: Registry) -> None:
         states = []
         for model in models:
             supplied = {"parameters": ModelParameters(model)}
-            optimizer = build_component(registry, replace(selection, config=config), **supplied)
+            optimizer = registry.build(replace(selection, config=config), **supplied)
             for step in range(4):
                 for group in optimizer.param_groups:
                     group["lr"] = 0.02 / (1 + step)
@@ -120,7 +119,7 @@ def activations(registry: Registry) -> None:
         results = []
         for checkpointed in (False, True):
             torch.manual_seed(2)
-            model = build_component(registry, selection, spec=SPEC)
+            model = registry.build(selection, spec=SPEC)
             names = list(model.state_dict())
             if checkpointed:
                 checkpoint_activations(model)
@@ -145,7 +144,7 @@ def models(registry: Registry) -> None:
     """Every model computes what it did when it was whole, whatever way it uses its layers."""
     for name in (each.qualified_name for each in registry.components("model")):
         torch.manual_seed(1)
-        model = build_component(registry, resolve_component(registry, "model", name, SMALL.get(name)), spec=SPEC).eval()
+        model = registry.build(resolve_component(registry, "model", name, SMALL.get(name)), spec=SPEC).eval()
         tokens = torch.randint(1, 19, (3, 7))
         taken = inspect.signature(model.forward).parameters
         given = {key: tokens for key in taken if key in ("source_tokens", "prev_output_tokens", "tokens")}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seqtrain.testing.contracts.dataset import DatasetContract
+from seqtrain_testing.contracts.dataset import DatasetContract
 
 MADE_UP = {"examples": 30, "valid_examples": 12, "length": 9, "min_length": 4, "vocab_size": 40}
 TINY_MODEL = ("model.embed_dim=16", "model.ffn_dim=32", "model.attention_heads=2", "lr_scheduler.warmup_steps=1")

@@ -43,12 +43,11 @@ CALLS = {
 }
 SAFE_LOADERS = {"yaml.SafeLoader", "yaml.SafeDumper"}
 IMPORTERS = {  # what may import a module by its name: one that is written there, or that a distribution registers
-    "core/src/seqtrain/authoring/probe.py",
-    "core/src/seqtrain/authoring/rules.py",
     "core/src/seqtrain/cli/main.py",
-    "core/src/seqtrain/testing/contracts/component.py",
     "core/src/seqtrain/registry/discovery.py",
     "core/src/seqtrain/registry/component.py",
+    "plugins/seqtrain_testing/src/seqtrain_testing/check/components.py",
+    "plugins/seqtrain_testing/src/seqtrain_testing/check/probe.py",
 }
 
 

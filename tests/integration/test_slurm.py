@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seqtrain.testing.contracts import LauncherContract
+from seqtrain_testing.contracts import LauncherContract
 
 JOB_FILE = Path(__file__).parents[2] / "core" / "docs" / "examples" / "slurm.sbatch"
 SETTINGS = {

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.build import build_named
 from seqtrain.config.option import Selection
 from seqtrain.errors import DataError
 from seqtrain.registry.discovery import discover
@@ -81,7 +80,7 @@ def test_the_task_reads_its_own_corpus_like_any_other(
         LMConfig(**selected, tokens_per_sample=8),
         tokenizer=lambda: char(CharConfig()),
         reader=Lines,
-        metrics=partial(build_named, discover(), "metric"),
+        metrics=partial(discover().build_named, "metric"),
     )
 
     assert ["train", "valid", "test"] == list(task.splits())

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import VariesByEpoch
 from seqtrain.task import Task
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 
@@ -25,7 +24,7 @@ def prepare(tmp_path: Path) -> Callable[..., Task]:
     for split in ("train", "valid"):
         lines = [" ".join(draw.choice(WORDS, draw.integers(2, 30))) for _ in range(40)]
         (tmp_path / f"{split}.txt").write_text("".join(f"{line}\n" for line in lines))
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
 
     def prepare(name: str, artifacts: str = "artifacts", **further: Any) -> Task:
         settings = {
@@ -34,7 +33,7 @@ def prepare(tmp_path: Path) -> Callable[..., Task]:
             "tokens_per_sample": 16,
             "tokenizer": {"name": name, "vocab_size": 60, **further},
         }
-        task: Task = build_component(registry, resolve_component(registry, "task", "lm", settings))
+        task: Task = registry.build(resolve_component(registry, "task", "lm", settings))
         (tmp_path / artifacts).mkdir(exist_ok=True)
         task.prepare(tmp_path / artifacts, tmp_path / "cache")
         return task

@@ -17,7 +17,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.build import build_named
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, ConfigError, DataError
 from seqtrain.registry.discovery import discover
@@ -80,7 +79,7 @@ def make_task(data: Path) -> MakeTask:
         return LMTask(
             LMConfig(**given),
             tokenizer=lambda: (whitespace if words else char)(selected.config),
-            metrics=partial(build_named, discover(), "metric"),
+            metrics=partial(discover().build_named, "metric"),
             reader=lambda: given["reader"].config or Lines(),
         )
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from seqtrain.api import ConfigError, ModelSpec
-from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.standalone import resolve_component
 from seqtrain.registry.discovery import discover
@@ -56,7 +55,7 @@ def model(name: str, settings: dict[str, Any]) -> nn.Module:
         max_positions=16,
     )
     torch.manual_seed(1)
-    built: nn.Module = build_component(registry, resolve_component(registry, "model", name, settings), spec=spec)
+    built: nn.Module = registry.build(resolve_component(registry, "model", name, settings), spec=spec)
     return built
 
 

@@ -9,9 +9,9 @@ from torch import nn
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import ModelParameters
 from seqtrain.run.compare import differing
-from seqtrain.testing.runs import RunMaker, saved_state
 from seqtrain_optim.freeze import Freeze
 from seqtrain_optim.freeze_config import FreezeConfig
+from seqtrain_testing.runs import RunMaker, saved_state
 
 
 def make_model() -> nn.Module:

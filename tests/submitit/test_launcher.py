@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqtrain.testing.contracts import LauncherContract
+from seqtrain_testing.contracts import LauncherContract
 
 
 class TestSubmititHere(LauncherContract):

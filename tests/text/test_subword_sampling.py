@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from seqtrain.config.standalone import resolve_component
 from seqtrain.errors import ConfigError, DataError
 from seqtrain.protocols import VariesByEpoch
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 from seqtrain_text import binarise
 from seqtrain_text.config import BPEConfig, CharConfig, UnigramConfig
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.store import Column, LinePolicy, build_stores
-from seqtrain_text.subword_sampling import Fitting, SamplesSubwords, TextRules, make_dataset, sampled
+from seqtrain_text.subword_sampling import LengthLimited, SamplesSubwords, TextRules, make_dataset, sampled
 from seqtrain_text.symbols import char
 
 LINES = [
@@ -142,7 +142,7 @@ def test_a_tokenizer_that_is_not_set_to_draws_nothing(what):
 )
 def test_settings_out_of_range_are_refused(tokenizer, setting, allowed):
     """With what is allowed; a tokenizer that cannot draw has no such setting."""
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
     with pytest.raises(ConfigError, match=allowed):
         resolve_component(registry, "tokenizer", tokenizer, setting)
 
@@ -281,7 +281,7 @@ def test_only_the_lines_that_are_too_long_are_split_as_usual(name):
     tokenizer = trained(name)
     usual, chance = rows_of(tokenizer, LINES), rows_of(tokenizer.sampled(1, 1), LINES)
     longest = sorted(map(len, chance))[len(LINES) // 2]
-    fitting = rows_of(Fitting(tokenizer.sampled(1, 1), tokenizer, longest), LINES)
+    fitting = rows_of(LengthLimited(tokenizer.sampled(1, 1), tokenizer, longest), LINES)
 
     expected = [draw if len(draw) < longest else plain for draw, plain in zip(chance, usual, strict=True)]
     assert fitting == expected

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtrain.build import build_component
 from seqtrain.config.standalone import resolve_component
 from seqtrain.protocols import Dataset, VariesByEpoch
 from seqtrain.task import Task
-from seqtrain.testing.host import TestHost
+from seqtrain_testing.registry import RegistryBuilder
 
 WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
 Prepare = Callable[..., Task]
@@ -27,7 +26,7 @@ def prepare(tmp_path: Path) -> Prepare:
         lines = [" ".join(draw.choice(WORDS, draw.integers(2, 8))) for _ in range(40)]
         for language in ("en", "de"):
             (tmp_path / f"{split}.{language}").write_text("".join(f"{language} {line}\n" for line in lines))
-    registry = TestHost.with_everything_installed().registry
+    registry = RegistryBuilder.with_everything_installed().registry
 
     def prepare(dropout: float, **further: Any) -> Task:
         settings = {
@@ -39,7 +38,7 @@ def prepare(tmp_path: Path) -> Prepare:
             "tokenizer": {"name": "bpe", "vocab_size": 80, "dropout": dropout},
             **further,
         }
-        task: Task = build_component(registry, resolve_component(registry, "task", "translation", settings))
+        task: Task = registry.build(resolve_component(registry, "task", "translation", settings))
         artifacts = tmp_path / "artifacts"
         artifacts.mkdir(exist_ok=True)
         task.prepare(artifacts, tmp_path / "cache")

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtrain.build import build_named
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError, PluginError
 from seqtrain.registry.discovery import discover
@@ -62,7 +61,7 @@ def data(tmp_path: Path) -> Path:
 
 
 MakeTask = Callable[..., TranslationTask]
-METRICS = partial(build_named, discover(), "metric")
+METRICS = partial(discover().build_named, "metric")
 
 
 @pytest.fixture

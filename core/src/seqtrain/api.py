@@ -29,11 +29,7 @@ from seqtrain.protocols import (
     DecodingState,
     DescribesMeasures,
     DescribesRows,
-    Exporter,
-    Imported,
-    Importer,
     IncrementalModel,
-    Launcher,
     LoggingOutput,
     LRScheduler,
     MeasuresResults,
@@ -51,6 +47,7 @@ from seqtrain.protocols import (
     VariesByEpoch,
     WantsConstantRate,
 )
+from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
 from seqtrain.training.progress import Progress

@@ -4,163 +4,177 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
+import torch
 from torch import nn
 
+from seqtrain.builtin.watchers import own_watchers
 from seqtrain.checkpoint.checkpointer import Checkpointer
-from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART, TaskFiles
-from seqtrain.config.option import Selection
 from seqtrain.config.schema import RunConfig
-from seqtrain.config.standalone import kinds_of_lists, resolve_component
-from seqtrain.data.epoch_iterator import EpochIterator
-from seqtrain.data.plan import BatchLimits
-from seqtrain.engine.compiling import checkpoint_activations, compile_model
+from seqtrain.data.epoch_iterator import EpochIterator, batch_limits
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import LossScale, Optimizer
-from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
-from seqtrain.metrics.console import ProgressBar
 from seqtrain.metrics.logger import MetricLogger
-from seqtrain.protocols import Criterion, ModelParameters, ModelSpec, Stateful
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.protocols import Criterion, LRScheduler, ModelSpec, ProgressBar, Stateful
+from seqtrain.registry.hooks import run_hooks
 from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
-from seqtrain.trainer import Parts, Trainer
-from seqtrain.training.sanity_check import check_model, warn_of_falling_rate
-from seqtrain.training.stopping import EarlyStopping
+from seqtrain.trainer import Trainer
+from seqtrain.training.sanity_check import check_model, trained_parameters, warn_of_falling_rate
 from seqtrain.workers.group import WorkerGroup
-from seqtrain.workers.watchdog import RunWatch, Watchdog
 
-if TYPE_CHECKING:
-    from seqtrain.finetune.warm_start import WarmStart
-
-PrepareModel: TypeAlias = Callable[[nn.Module], None]
+Initialise: TypeAlias = Callable[[nn.Module, Task], None]
+"""Gives a model other weights than its own initial ones."""
 
 
-def build_trainer(
-    config: RunConfig,
-    registry: Registry,
-    folder: RunFolder,
-    progress_bar: ProgressBar,
-    start: WarmStart | None = None,
-    group: WorkerGroup | None = None,
-) -> Trainer:
+class Build:
     """
-    Build everything a run needs, ready to start or to be restored.
+    Makes the parts of one training run, each when `train.main` asks for it.
 
     Args:
-        config: what to build.
+        config: what to make.
         registry: what is installed.
         folder: the run.
-        progress_bar: shows how far it is.
-        start: weights to start from, where a new run does not start from nothing.
-        group: the workers that train together; by default this process alone.
+        group: the workers that train together.
 
     Raises:
         PluginError: a component is missing or its plugin fails.
         ConfigError: two settings do not go together.
-        DataError: the input files are not usable.
-        CheckpointError: the model cannot start from these weights.
     """
-    callbacks = build_callbacks(config, registry)
-    group = group or WorkerGroup()
-    trackers = build_trackers(config, registry, folder) if group.is_main else {}
-    owners = hook_owners(config, registry)
-    early_hooks = RunHooks({**callbacks, **trackers}, owners)  # of what there is before the data is read
-    early_hooks.call("seqtrain_configure", config=config)
-    engine = build_engine(config, group)  # before the data: a device that is not there should be known at once
-    task = build_task(config, registry, group)
-    with group.main_process_first():  # what the first makes, the others find
-        task.prepare(folder.task, cache_folder(config))
-        for split in task.splits():
-            task.dataset(split)
 
-    def prepare(model: nn.Module) -> None:
-        if start is not None:
-            start.copy_into(model, task)
-        early_hooks.call("seqtrain_model_built", model=model)
+    def __init__(self, config: RunConfig, registry: Registry, folder: RunFolder, group: WorkerGroup) -> None:
+        self.config = config
+        self.registry = registry
+        self.folder = folder
+        self.callbacks = build_callbacks(config, registry)
+        self.trackers = build_trackers(config, registry, folder) if group.is_main else {}
+        self.owners = hook_owners(config, registry)
+        self.early_hooks = run_hooks({**self.callbacks, **self.trackers}, self.owners).hook  # the others need the data
+        self.early_hooks.seqtrain_configure(config=config)
+        self.engine = build_engine(config, group)  # before the data: a device that is not there is known at once
 
-    parts = build_parts(config, registry, task, engine, prepare)
-    watching = {"lr_scheduler": parts.lr_scheduler, **callbacks, **build_own_watchers(config, task, group)}
-    hooks = RunHooks({**watching, **trackers}, owners)
-    checkpointer = Checkpointer(
-        config.checkpoint,
-        CheckpointStore(folder.checkpoints),
-        metric=config.trainer.best_metric,
-        higher_is_better=is_higher_better(config, task),
-    )
-    metric_logger = MetricLogger(group, config.logging.every, folder.metrics, hooks, progress_bar)
-    stateful: dict[str, Stateful] = {PART: TaskFiles(folder.task)}
-    stateful |= {name: part for name, part in watching.items() if isinstance(part, Stateful)}
-    if parts.optimizer.loss_scale is not None:
-        stateful["loss_scale"] = parts.optimizer.loss_scale
-    return Trainer(config.trainer, parts, checkpointer, metric_logger, hooks, stateful)
+    def task(self) -> Task:
+        """
+        Build the task, and have it read its data.
 
+        Raises:
+            DataError: the input files are not usable.
+        """
+        task = build_task(self.config, self.registry, self.engine.group)
+        with self.engine.group.main_process_first():  # what the first makes, the others find
+            task.prepare(self.folder.task, cache_folder(self.config))
+            for split in task.splits():
+                task.dataset(split)
+        return task
 
-def build_component(registry: Registry, selection: Selection, **supplied: Any) -> Any:
-    """
-    Build a component: its `ref`, called with its config and what its kind is supplied with.
+    def model(self, task: Task, initialise: Initialise) -> nn.Module:
+        """
+        Build the model with its initial weights, on its device.
 
-    A config field that selects a component itself is supplied under its name, as a function that makes one. For a
-    field that selects several by a list of names, that is `build_named`, which is called with a name.
-    """
-    inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
-    makers: dict[str, Callable[..., Any]] = {
-        name: partial(build_component, registry, value) for name, value in inner.items() if isinstance(value, Selection)
-    }
-    lists = kinds_of_lists(type(selection.config))
-    makers |= {name: partial(build_named, registry, kind) for name, kind in lists.items()}
-    return registry.get(selection.kind, selection.name).build(selection.config, **makers, **supplied)
+        Raises:
+            CheckpointError: the model cannot start from the weights that `initialise` has.
+        """
 
+        def prepare(model: nn.Module) -> None:
+            initialise(model, task)
+            self.early_hooks.seqtrain_model_built(model=model)
 
-def build_named(registry: Registry, kind: str, name: str, settings: object = None) -> Any:
-    """
-    Build a component that is chosen by its name alone.
+        return build_model(self.config, self.registry, task.model_spec, self.engine, prepare)
 
-    Args:
-        registry: what is installed.
-        kind: the component's kind.
-        name: short or qualified.
-        settings: its config, if it is of the component's config class or of one derived from it; otherwise, the
-            component has its defaults.
+    def criterion(self, task: Task, model: nn.Module) -> Criterion:
+        """Build the criterion, and have the engine prepare the model to be trained with it."""
+        self.evaluator = build_evaluator(self.config, self.registry, task, self.engine)
+        check = partial(check_model, self.config, model, self.evaluator, task.dataset("train"))
+        return self.engine.prepare(model, self.evaluator.criterion, check)
 
-    Raises:
-        PluginError: there is no such component, or it cannot be built.
-    """
-    config_type = registry.get(kind, name).load_config()
-    config = settings if isinstance(settings, config_type) else resolve_component(registry, kind, name).config
-    return registry.get(kind, name).build(config)
+    def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Build the optimizer of the parameters that are not frozen."""
+        optimizer = self.registry.build(self.config.optimizer, parameters=trained_parameters(model))
+        return cast("torch.optim.Optimizer", optimizer)
+
+    def train_data(self, task: Task) -> EpochIterator:
+        """Make what hands out the training batches."""
+        return EpochIterator(
+            task.dataset("train"),
+            batch_limits(self.config.data),
+            micro_batches_per_step=self.config.trainer.micro_batches_per_step or self.engine.group.world_size,
+            seed=self.config.data.seed,
+            prefetch=self.config.data.prefetch,
+            parts=self.config.data.epoch_parts,
+            group=self.engine.group,
+        )
+
+    def lr_scheduler(self, train_data: EpochIterator) -> LRScheduler:
+        """Build the learning-rate scheduler, which knows how many updates there will be."""
+        steps = total_steps(self.config, train_data)
+        return cast("LRScheduler", self.registry.build(self.config.lr_scheduler, total_steps=steps))
+
+    def trainer(  # noqa: PLR0917 - the parts, in the order in which they are made
+        self,
+        task: Task,
+        model: nn.Module,
+        criterion: Criterion,
+        optimizer: torch.optim.Optimizer,
+        lr_scheduler: LRScheduler,
+        train_data: EpochIterator,
+        progress_bar: ProgressBar,
+    ) -> Trainer:
+        """Put the parts together, ready to start or to be restored."""
+        config = self.config.trainer
+        group = self.engine.group
+        steps = total_steps(self.config, train_data)
+        warn_of_falling_rate(optimizer, lr_scheduler, steps)
+        loss_scale = LossScale() if config.precision == "fp16" else None
+        watchers = {
+            "lr_scheduler": lr_scheduler,
+            **self.callbacks,
+            **own_watchers(self.config, group, higher_is_better=is_higher_better(self.config, task)),
+        }
+        hooks = run_hooks({**watchers, **self.trackers}, self.owners).hook
+        stateful: dict[str, Stateful] = {PART: TaskFiles(self.folder.task)}
+        stateful |= {name: part for name, part in watchers.items() if isinstance(part, Stateful)}
+        if loss_scale is not None:
+            stateful["loss_scale"] = loss_scale
+        return Trainer(
+            config=config,
+            task=task,
+            model=model,
+            criterion=criterion,
+            optimizer=Optimizer(optimizer, lr_scheduler, loss_scale),
+            engine=self.engine,
+            train_data=train_data,
+            evaluator=self.evaluator,
+            checkpointer=Checkpointer(
+                self.config.checkpoint,
+                self.folder.checkpoints,
+                group,
+                metric=config.best_metric,
+                higher_is_better=is_higher_better(self.config, task),
+            ),
+            metric_logger=MetricLogger(group, self.config.logging.every, self.folder.metrics, hooks, progress_bar),
+            hooks=hooks,
+            stateful=stateful,
+            total_steps=steps,
+        )
 
 
 def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:
     """Build the callbacks, in the order in which they are called, by their names in checkpoints and errors."""
-    return {f"callbacks.{each.name}": build_component(registry, each) for each in registry.in_order(config.callbacks)}
+    return {f"callbacks.{each.name}": registry.build(each) for each in registry.in_order(config.callbacks)}
 
 
 def build_trackers(config: RunConfig, registry: Registry, folder: RunFolder) -> dict[str, Any]:
     """Build the trackers, each with a folder in the run's, by their names in errors."""
     return {
-        f"trackers.{each.name}": build_component(registry, each, folder=folder.path / each.name.rpartition("/")[2])
+        f"trackers.{each.name}": registry.build(each, folder=folder.path / each.name.rpartition("/")[2])
         for each in registry.in_order(config.trackers)
     }
-
-
-def build_own_watchers(config: RunConfig, task: Task, group: WorkerGroup) -> dict[str, Any]:
-    """Build what core itself has watch the run, by the names in checkpoints and errors."""
-    built: dict[str, Any] = {}
-    if config.trainer.patience is not None:
-        built["early_stopping"] = EarlyStopping(
-            config.trainer.best_metric, config.trainer.patience, higher_is_better=is_higher_better(config, task)
-        )
-    if group.world_size > 1:
-        built["watchdog"] = RunWatch(Watchdog(config.distributed.timeout, group.rank))
-    return built
 
 
 def hook_owners(config: RunConfig, registry: Registry) -> dict[str, RegisteredComponent]:
@@ -173,95 +187,48 @@ def hook_owners(config: RunConfig, registry: Registry) -> dict[str, RegisteredCo
 
 def build_engine(config: RunConfig, group: WorkerGroup | None = None) -> Engine:
     """Build what computes."""
-    settings, precision, seed = config.distributed, config.trainer.precision, config.trainer.seed
-    if group is None or group.world_size == 1:
-        return Engine(settings, group, precision=precision, seed=seed)
-    # It takes torch a second to import this, which a single process does without.
-    from seqtrain.engine.parallel import DDPEngine, FSDPEngine  # noqa: PLC0415
+    engine_class = Engine
+    if group is not None and group.world_size > 1:
+        # It takes torch a second to import this, which a single process does without.
+        from seqtrain.engine.parallel import DDPEngine, FSDPEngine  # noqa: PLC0415
 
-    engine_class = FSDPEngine if settings.engine == "fsdp" else DDPEngine
-    return engine_class(settings, group, precision=precision, seed=seed)
+        engine_class = FSDPEngine if config.distributed.engine == "fsdp" else DDPEngine
+    return engine_class(
+        config.distributed,
+        group,
+        precision=config.trainer.precision,
+        seed=config.trainer.seed,
+        compiled=config.trainer.compile,
+        checkpointed=config.trainer.checkpoint_activations,
+    )
 
 
 def build_task(config: RunConfig, registry: Registry, group: WorkerGroup | None = None) -> Task:
     """Build the task, for this process alone or a group; `prepare` or `load` is still to be called."""
-    task = cast("Task", build_component(registry, config.task))
+    task = cast("Task", registry.build(config.task))
     task.workers = group or WorkerGroup()
     return task
 
 
 def build_model(
-    config: RunConfig, registry: Registry, spec: ModelSpec, engine: Engine, prepare: PrepareModel | None = None
+    config: RunConfig,
+    registry: Registry,
+    spec: ModelSpec,
+    engine: Engine,
+    prepare: Callable[[nn.Module], None] | None = None,
 ) -> nn.Module:
     """Build the model with its initial weights, have it prepared, and return it on the engine's device."""
     engine.seed_initialisation()
-    model = cast("nn.Module", build_component(registry, config.model, spec=spec))
+    model = cast("nn.Module", registry.build(config.model, spec=spec))
     if prepare is not None:
         prepare(model)
     return engine.place(model)
 
 
 def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Evaluator:
-    """Build what measures models on the task's splits."""
-    criterion = cast("Criterion", build_component(registry, config.criterion, spec=task.model_spec))
-    return Evaluator(task, engine.in_precision(criterion), engine, batch_limits(config))
-
-
-def build_parts(
-    config: RunConfig, registry: Registry, task: Task, engine: Engine, prepare: PrepareModel | None = None
-) -> Parts:
-    """Build model, criterion, optimizer and data for a prepared task; see `build_model` for `prepare`."""
-    train_data = EpochIterator(
-        task.dataset("train"),
-        batch_limits(config),
-        micro_batches_per_step=config.trainer.micro_batches_per_step or engine.group.world_size,
-        seed=config.data.seed,
-        prefetch=config.data.prefetch,
-        parts=config.data.epoch_parts,
-        group=engine.group,
-    )
-    evaluator = build_evaluator(config, registry, task, engine)
-    model = build_model(config, registry, task.model_spec, engine, prepare)
-    check = partial(check_model, config, model, evaluator, train_data.dataset)
-    check()
-    if config.trainer.compile:
-        compile_model(model)
-    if config.trainer.checkpoint_activations:
-        checkpoint_activations(model)
-    criterion = engine.distribute(model, evaluator.criterion, check)
-    steps = total_steps(config, train_data)
-    lr_scheduler = build_component(registry, config.lr_scheduler, total_steps=steps)
-    optimizer = build_component(registry, config.optimizer, parameters=trained_parameters(model))
-    warn_of_falling_rate(optimizer, lr_scheduler, steps)
-    return Parts(
-        task=task,
-        model=model,
-        criterion=criterion,
-        optimizer=Optimizer(optimizer, lr_scheduler, LossScale() if config.trainer.precision == "fp16" else None),
-        lr_scheduler=lr_scheduler,
-        engine=engine,
-        train_data=train_data,
-        evaluator=evaluator,
-        total_steps=steps,
-    )
-
-
-def trained_parameters(model: nn.Module) -> ModelParameters:
-    """Return what the optimizer is given; there must be something."""
-    parameters = ModelParameters(model)
-    if not any(True for _ in parameters):
-        raise ConfigError(
-            "All parameters of the model are frozen, so there is nothing to train. Let callbacks.freeze.parameters, "
-            "or the callback that froze them, leave out some; `seqtrain evaluate` measures a model as it is."
-        )
-    return parameters
-
-
-def batch_limits(config: RunConfig) -> BatchLimits:
-    """Return how large a batch may be."""
-    if config.data.max_tokens is None and config.data.max_sentences is None:
-        raise ConfigError("Set data.max_tokens or data.max_sentences: without either, all data would be one batch.")
-    return BatchLimits(max_tokens=config.data.max_tokens, max_sentences=config.data.max_sentences)
+    """Build what measures models on the task's splits, by the criterion and the task's own measures."""
+    criterion = cast("Criterion", registry.build(config.criterion, spec=task.model_spec))
+    return Evaluator(task, engine.in_precision(criterion), engine, batch_limits(config.data))
 
 
 def total_steps(config: RunConfig, train_data: EpochIterator) -> int | None:

@@ -66,7 +66,10 @@ class TrainingError(SeqtrainError, RuntimeError):
 
 
 class BadStepError(TrainingError):
-    """A step's numbers have gone wrong; nothing was updated."""
+    """A step's numbers have gone wrong."""
+
+    step = 0
+    """Which step, from 1."""
 
 
 class NonFiniteError(BadStepError):
@@ -97,3 +100,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(word, sorted(set(known)), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Tell whoever has used a stable name that it is called something else now; see docs/stability.md."""
+    import warnings  # noqa: PLC0415 - listing plugins does without
+
+    warnings.warn(f"{old} is now called {new}, and goes with seqtrain 0.3.", FutureWarning, stacklevel=3)

@@ -15,12 +15,11 @@ from dataclasses import replace
 from typing import cast
 
 from seqtrain import train
-from seqtrain.build import build_component
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
 from seqtrain.metrics.console import start_logging
-from seqtrain.protocols import Launcher
+from seqtrain.protocols.runs import Launcher
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
@@ -85,7 +84,7 @@ def launch(selection: Selection, request: RunRequest, registry: Registry) -> int
     """
     distributed = request.config.distributed
     command = WorkerSpec.of(request, registry).command_line()
-    launcher = cast("Launcher", build_component(registry, selection))
+    launcher = cast("Launcher", registry.build(selection))
     component = registry.get(selection.kind, selection.name)
     with blame(component), raise_on_sigterm():
         code: object = launcher(command, workers=distributed.workers, nodes=distributed.nodes)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtrain.config.schema import RunConfig
-    from seqtrain.trainer import Trainer
+    from seqtrain.protocols.hooks import Trainer
 
 ENTRY_POINT_GROUP = "seqtrain.plugins.v1"  # the number is the API major
 PROJECT = "seqtrain"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from seqtrain.build import build_trainer
+from seqtrain.build import Build
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.schema import RunConfig
 from seqtrain.finetune.warm_start import warm_start
@@ -23,42 +23,39 @@ logger = logging.getLogger(__name__)
 
 
 def main(request: RunRequest, registry: Registry, group: WorkerGroup) -> Results:
-    """Build the parts, restore the newest checkpoint if there is one, train, and measure what came out."""
+    """Make the parts, restore the newest checkpoint if there is one, train, and report what came out."""
     config = request.config
     with open_run(request, registry, group) as (folder, progress_bar):
-        start = warm_start(config, registry, folder)
-        trainer = build_trainer(config, registry, folder, progress_bar, start, group)
-        if group.is_main:
-            write_down_data(trainer.task, folder)
-        resumed = trainer.checkpointer.restore(trainer)
-        if resumed and group.is_main:
-            folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
-        describe_run(trainer, folder, resumed=resumed)
-        progress, stop_file = trainer.progress, config.trainer.stop_file if group.is_main else None
+        initialise = warm_start(config, registry, folder)
+        build = Build(config, registry, folder, group)
+        task = build.task()
+        model = build.model(task, initialise)
+        criterion = build.criterion(task, model)
+        optimizer = build.optimizer(model)
+        train_data = build.train_data(task)
+        lr_scheduler = build.lr_scheduler(train_data)
+        trainer = build.trainer(task, model, criterion, optimizer, lr_scheduler, train_data, progress_bar)
+
+        resumed = trainer.restore()
+        describe_run(trainer, folder, config, resumed=resumed)
         with (
-            stop_on_request(trainer, stop_file) as interruption,
-            progress_bar.showing(progress.step, trainer.total_steps),
+            stop_on_request(trainer, config.trainer.stop_file, group),
+            progress_bar.showing(trainer.progress.step, trainer.total_steps),
         ):
             trainer.run()
-        if exit_code := max(group.all_gather_object(interruption.exit_code)):
-            logger.warning("stopped after step %d: %s; the same command goes on", progress.step, trainer.stop_reason)
-            return Results(folder.path, exit_code=exit_code)
-        logger.info("done training: %s", trainer.stop_reason)
-        return measure_results(trainer, config, registry, folder)
+        return report(trainer, config, registry, folder)
 
 
-def write_down_data(task: Task, folder: RunFolder) -> None:
-    """Note in environment.json what became of the lines of the files; the log has it from the task."""
-    files = {split: list(task.describe_data(split)) for split in task.splits()}
-    folder.add_to_environment(data={split: each for split, each in files.items() if each})
-
-
-def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
-    """Log what is about to be trained, and until when."""
+def describe_run(trainer: Trainer, folder: RunFolder, config: RunConfig, *, resumed: bool) -> None:
+    """Write down the data and the configuration; log what is about to be trained, and until when."""
+    if trainer.engine.group.is_main:
+        folder.add_to_environment(data=describe_data(trainer.task))
+        if resumed:
+            folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
     plan = trainer.train_data.plan(trainer.progress.epoch)
     logger.info(
         "%s %s: %s parameters, %d examples, %d steps an epoch, on %s",
-        "Going on in" if resumed else "Training in",
+        "Resuming in" if resumed else "Training in",
         folder.path,
         f"{sum(parameter.numel() for parameter in trainer.optimizer.parameters):,}",
         len(trainer.train_data.dataset),
@@ -77,13 +74,25 @@ def describe_run(trainer: Trainer, folder: RunFolder, *, resumed: bool) -> None:
         logger.warning("There is no validation set: no checkpoint is best, and trainer.patience ends nothing.")
     if not has_limit(trainer.config):
         logger.warning(
-            "No limit is set: the run goes on until it is stopped with Ctrl-C. "
+            "No limit is set: the run continues until it is stopped with Ctrl-C. "
             "trainer.max_epochs, max_steps, patience, stop_min_lr or stop_time_hours would end it."
         )
 
 
-def measure_results(trainer: Trainer, config: RunConfig, registry: Registry, folder: RunFolder) -> Results:
-    """Measure the run's best checkpoint (else its last) as `seqtrain evaluate` would."""
+def describe_data(task: Task) -> dict[str, list[object]]:
+    """Return what became of the lines of each split's files; the log has it from the task."""
+    files: dict[str, list[object]] = {split: list(task.describe_data(split)) for split in task.splits()}
+    return {split: each for split, each in files.items() if each}
+
+
+def report(trainer: Trainer, config: RunConfig, registry: Registry, folder: RunFolder) -> Results:
+    """Say why the run ended; measure the best checkpoint (else the last) of one that is done, as `evaluate` would."""
+    if exit_code := trainer.requests.exit_code():
+        logger.warning(
+            "stopped after step %d: %s; the same command resumes", trainer.progress.step, trainer.stop_reason
+        )
+        return Results(folder.path, exit_code=exit_code)
+    logger.info("done training: %s", trainer.stop_reason)
     split = final_split(trainer.task)
     if split is None:
         return Results(folder.path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from pluggy import HookRelay
 from torch import nn
 from torch.profiler import record_function
 
@@ -16,36 +18,20 @@ from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
-from seqtrain.errors import BadStepError, ConfigError
+from seqtrain.errors import BadStepError, ConfigError, TrainingError, warn_renamed
 from seqtrain.evaluation import Evaluator, deciding
 from seqtrain.metrics.logger import MetricLogger
-from seqtrain.protocols import Criterion, LRScheduler, Stateful
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.protocols import Criterion, Stateful
 from seqtrain.task import Task
-from seqtrain.training.diagnostics import explain_out_of_memory
+from seqtrain.training.diagnostics import diagnose, explain_out_of_memory
 from seqtrain.training.progress import Progress
-from seqtrain.training.step_check import StepCheck
-from seqtrain.training.stopping import reached_limit
+from seqtrain.training.step_check import BadStep, StepCheck, StepNumbers
+from seqtrain.training.stopping import Agreement, Requests, StopRequest, reached_limit, reached_time_limit
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What a run is put together from; `build.py` makes them."""
-
-    task: Task
-    model: nn.Module
-    criterion: Criterion
-    optimizer: Optimizer
-    lr_scheduler: LRScheduler
-    engine: Engine
-    train_data: EpochIterator
-    evaluator: Evaluator
-    total_steps: int | None
-    """Updates from first to last, as far as the limits tell."""
-
-
+@dataclass(kw_only=True, eq=False)
 class Trainer:
     """
     Trains until a limit is reached or somebody calls `stop`.
@@ -68,88 +54,97 @@ class Trainer:
     An epoch's last step does the epoch's duties, so there is one place where things become due, and a checkpoint at
     an epoch's end resumes like any other.
 
+    A step has two collectives besides the gradient's: `Requests.agree` before the division, and the gradient norm with
+    the loss. Nothing in it waits for the device; what is logged, measured or saved does.
+
     Args:
         config: limits, cadences, clipping.
-        parts: what was built.
-        checkpointer: when and where checkpoints are saved.
+        task, model, criterion, optimizer: what is trained, and how.
+        engine: device, precision and workers.
+        train_data: the batches, step by step.
+        evaluator: measures the model on the validation splits.
+        checkpointer: saves checkpoints and finds them again.
         metric_logger: takes the metrics.
         hooks: what watches the run.
-        stateful: which of those have state, by the name it has in a checkpoint.
+        stateful: what else has state, by its name in a checkpoint.
+        total_steps: updates from first to last, as far as the limits tell.
     """
 
-    def __init__(
-        self,
-        config: TrainerConfig,
-        parts: Parts,
-        checkpointer: Checkpointer,
-        metric_logger: MetricLogger,
-        hooks: RunHooks,
-        stateful: Mapping[str, Stateful],
-    ) -> None:
-        self.config = config
-        self.task, self.model, self.criterion = parts.task, parts.model, parts.criterion
-        self.optimizer, self.engine = parts.optimizer, parts.engine
-        self.train_data, self.evaluator, self.total_steps = parts.train_data, parts.evaluator, parts.total_steps
-        self.checkpointer, self.metric_logger, self.hooks = checkpointer, metric_logger, hooks
-        self.progress = Progress()
-        self._step_check = StepCheck(config)
-        self._stop: tuple[str, bool] | None = None
-        self._save = False
-        self.stop_reason: str | None = None
-        self.reached_limit = False
-        """The run ends because it is done, not because it was interrupted."""
-        self.measures: Mapping[str, float] = {}
-        """Measures of the validation at the present step; empty if there was none."""
-        self._stateful = stateful
+    config: TrainerConfig
+    task: Task
+    model: nn.Module
+    criterion: Criterion
+    optimizer: Optimizer
+    engine: Engine
+    train_data: EpochIterator
+    evaluator: Evaluator
+    checkpointer: Checkpointer
+    metric_logger: MetricLogger
+    hooks: HookRelay
+    stateful: Mapping[str, Stateful]
+    total_steps: int | None
+    progress: Progress = field(default_factory=Progress)
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """Measures of the validation at the present step; empty if there was none."""
+
+    def __post_init__(self) -> None:
+        self.requests = Requests(self.engine.group)
+        self.step_check = StepCheck(self.config, self.engine, self.optimizer.loss_scale)
 
     def run(self) -> None:
         """Train to the end; every way out but an exception leaves a checkpoint of the last step."""
         try:
-            self.hooks.call("seqtrain_run_start", trainer=self)
+            self.hooks.seqtrain_run_start(trainer=self)
             self._stop_at_limits()
+            self._agree()
             while self.stop_reason is None:
                 try:
                     self.run_epoch()
                 except BadStepError as error:
-                    self._step_check.skip_step(self, error)
-            self.checkpointer.save(self)
-            self.checkpointer.finish(self, last=True)
-            self.hooks.call("seqtrain_run_end", trainer=self)
+                    self.recover(error)
+            self.save()
+            self._report_saved(self.checkpointer.wait(is_last=True))
+            self.hooks.seqtrain_run_end(trainer=self)
         except BaseException as error:
-            self.hooks.call("seqtrain_run_exception", trainer=self, error=error)
+            self.hooks.seqtrain_run_exception(trainer=self, error=error)
             raise
         finally:
             self.checkpointer.close()
 
     def run_epoch(self) -> None:
         """Train to the end of the epoch, from wherever in it the run stands."""
-        progress, plan = self.progress, self.train_data.plan(self.progress.epoch)
-        self.hooks.call("seqtrain_epoch_start", trainer=self)
+        progress = self.progress
+        plan = self.train_data.plan(progress.epoch)
+        self.hooks.seqtrain_epoch_start(trainer=self)
         self.metric_logger.log_plan(progress, plan)
         progress.plan = plan.digest
         for step in self.train_data.steps(progress.epoch, progress.cursor):
-            if progress.step + 1 not in progress.skipped_steps:
-                self.train_step(step)
+            if progress.step + 1 not in progress.skipped_steps and not self.train_step(step):
+                break
             progress.advance(step.size, plan.num_micro_batches)
             self.after_step()
             if self.stop_reason is not None:
                 break
         if progress.epoch_ended:
-            self.hooks.call("seqtrain_epoch_end", trainer=self)
+            self.hooks.seqtrain_epoch_end(trainer=self)
             self._agree()
             progress.start_next_epoch()
 
-    def train_step(self, step: Step) -> None:
+    def train_step(self, step: Step) -> bool:
         """
         Make one update from the summed gradient of some micro-batches.
 
         Args:
             step: this worker's micro-batches.
 
+        Returns:
+            Whether the step counts. It does not where another worker was asked to stop before it: nothing was updated.
+
         Raises:
-            BadStepError: the loss or the gradient is not finite, or the loss spikes; nothing was updated.
+            BadStepError: the loss or the gradient is not finite, or the loss spikes.
             OutOfMemoryError: the batches are too large.
         """
+        self.requests.start_step()
         self.optimizer.zero_grad()
         losses, outputs, sample_size = [], [], 0
         with explain_out_of_memory(step.samples):
@@ -164,61 +159,134 @@ class Trainer:
                     sample_size += size
         with record_function("reduce-grads"):
             self.engine.fill_gradients(self.optimizer.parameters)
-            sample_size = round(self.engine.group.sum(sample_size))
+            agreement = self._agree(sample_size)
+        if agreement.stop_before:
+            return self._end_before_step()
         with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
-            self.optimizer.multiply_grads(self.engine.gradient_scale / max(sample_size, 1))
+            self.optimizer.multiply_grads(self.engine.gradient_scale / max(agreement.sample_size, 1))
         with record_function("clip-grads"):
-            grad_norm = self.optimizer.clip_grad_norm(self.config.clip_norm)
-        if self._step_check.check(self, step.samples, losses, sample_size, grad_norm):
+            by_worker = self.engine.gather_norm_and_loss(self.optimizer.grad_norm(), losses)
+            grad_norm = self.engine.total_norm(by_worker)
+            self.optimizer.clip_grads(grad_norm, self.config.clip_norm)
+        numbers = StepNumbers(
+            self.progress.step + 1, self.progress.epoch, step.samples, losses, by_worker, agreement.sample_size
+        )
+        bad_step = self.step_check.check(numbers)
+        if bad_step is None:
             with record_function("optimizer"):
                 self.optimizer.step(self.progress.step + 1)
             self.metric_logger.add_step(outputs, self.optimizer.measures, grad_norm)
+        elif not (bad_step.has_overflowed and self.optimizer.lower_loss_scale()):
+            raise self._diagnose(bad_step)
+        return True
 
     def after_step(self) -> None:
-        """Log, validate and save, where due after the step just counted; then see whether to go on."""
-        progress = self.progress
+        """Log, validate and save, where due after the step just counted."""
         self.measures = {}
-        self.hooks.call("seqtrain_step_end", trainer=self)
-        self.metric_logger.log_training(progress)
-        self.checkpointer.announce(self)
+        self.hooks.seqtrain_step_end(trainer=self)
+        if self.metric_logger.due(self.progress):
+            self.log()
         self._stop_at_limits()
-        if self.config.validate.due(progress) or self.reached_limit:
+        self._report_saved(self.checkpointer.poll())
+        if self.config.validate.due(self.progress) or self.reached_limit:
             self.validate()
-        if self.checkpointer.due(progress):
-            self.checkpointer.save(self)
-        self._agree()
+        if self.checkpointer.due(self.progress):
+            self.save()
+
+    def log(self) -> None:
+        """Write the training measures of the interval and of the epoch, where due."""
+        self._settle()
+        self.metric_logger.log_training(self.progress)
 
     def validate(self) -> None:
         """Measure the validation splits, if there are any; the first one's measures decide what is best."""
         if not self.evaluator.validation_splits:
             return
-        self.hooks.call("seqtrain_validation_start", trainer=self)
+        self._settle()
+        self.hooks.seqtrain_validation_start(trainer=self)
         with self.metric_logger.validating():
             measures = self.evaluator.validate(self.model)
         self.measures = deciding(measures)
-        self.hooks.call("seqtrain_validation_end", trainer=self, measures=self.measures)
+        self.hooks.seqtrain_validation_end(trainer=self, measures=self.measures)
         self.metric_logger.log_validation(self.progress, measures)
         if self.config.best_metric not in self.measures:
-            self.checkpointer.save(self)  # the setting may be changed on resume, and no step need be lost
+            self.save()  # the setting may be changed on resume, and no step need be lost
             raise ConfigError(
                 f"trainer.best_metric={self.config.best_metric} is not among the measures of validation: "
-                f"{', '.join(self.measures)}. Choose one of these; the run goes on from here."
+                f"{', '.join(self.measures)}. Choose one of these; the run resumes from here."
             )
+        self._agree()  # early stopping, or another hook, may have asked to stop
 
-    def stop(self, reason: str, *, interrupted: bool = False) -> None:
+    def save(self) -> None:
+        """Save a checkpoint of the present step, unless it is saved already, once the one before is written."""
+        self._settle()
+        self._report_saved(self.checkpointer.wait())
+        self._report_saved(self.checkpointer.save(self.progress, self.state, self.measures))
+
+    def recover(self, error: BadStepError) -> None:
+        """
+        Continue without a bad step, as `trainer.on_bad_step` says; raise the error where that is to end the run.
+
+        `skip` continues with the next step; `rollback` resumes from the newest checkpoint. The step is counted, so that
+        cadences, learning rates and the order of the data are those of other runs.
+        """
+        skipped_steps = self.progress.skipped_steps
+        if self.config.on_bad_step == "stop" or len(skipped_steps) >= self.config.max_bad_steps:
+            raise error
+        if self.config.on_bad_step == "rollback":
+            self._report_saved(self.checkpointer.wait())
+            if not self.restore():
+                raise error
+        self.progress.skipped_steps = sorted({*skipped_steps, error.step})
+        logger.warning("%s", error)
+        logger.warning("Going on after step %d, without step %d (trainer.on_bad_step).", self.progress.step, error.step)
+
+    def restore(self) -> bool:
+        """
+        Resume from the newest good checkpoint; return whether there was one.
+
+        Raises:
+            CheckpointError: it is not one of this run's model and configuration, or none is good.
+        """
+        checkpoint = self.checkpointer.newest_good()
+        self.metric_logger.truncate_after(0 if checkpoint is None else checkpoint.step)
+        if checkpoint is None:
+            return False
+        with self.checkpointer.restoring(checkpoint):
+            self.load_state(self.checkpointer.load(checkpoint, self.model, self.state, self.optimizer.parameters))
+        logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, self.progress.epoch, self.progress.step)
+        self.step_check.forget()
+        return True
+
+    def stop(self, reason: str, *, interrupted: bool = False, exit_code: int = 0) -> None:
         """
         Ask the run to end after the present step; the first reason stands.
 
         Args:
             reason: for the log; what a person would want to know.
-            interrupted: the run is not done, and would go on if it were started again.
+            interrupted: the run is not done, and would continue if it were started again.
+            exit_code: what the process then ends with.
         """
-        if self._stop is None:
-            self._stop = (reason, interrupted)
+        self.requests.stop(StopRequest(reason, interrupted=interrupted, exit_code=exit_code))
 
     def request_checkpoint(self) -> None:
         """Ask for a checkpoint of the present or the next step, whatever the cadence; signal handlers may."""
-        self._save = True
+        self.requests.save()
+
+    def save_soon(self) -> None:
+        """Call `request_checkpoint` instead; this was its name."""
+        warn_renamed("Trainer.save_soon", "request_checkpoint")
+        self.request_checkpoint()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run ends; None while it does not."""
+        return None if self.requests.agreed_stop is None else self.requests.agreed_stop.reason
+
+    @property
+    def reached_limit(self) -> bool:
+        """Whether the run ends because it is done, not because it was interrupted."""
+        return self.requests.agreed_stop is not None and not self.requests.agreed_stop.interrupted
 
     @property
     def state(self) -> dict[str, Stateful]:
@@ -228,13 +296,13 @@ class Trainer:
             "optimizer": self.optimizer,
             "progress": self.progress,
             "metrics": self.metric_logger,
-            "guard": self._step_check,
-            **self._stateful,
+            "guard": self.step_check,  # what checkpoints call it
+            **self.stateful,
             "data": self.train_data,  # last: with another vocabulary it is not the same either, which explains less
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint's state; a part it does not name stays as it was built."""
+        """Take over a checkpoint's state; a part it does not name stays as it was built."""
         for name, part in self.state.items():
             if name in state:
                 part.load_state_dict(state[name])
@@ -250,19 +318,37 @@ class Trainer:
             self.progress.restart_epoch()
 
     def _stop_at_limits(self) -> None:
-        reason = reached_limit(self.config, self.progress, self.optimizer)
-        if reason is not None:
+        """Stop where a limit is reached: all workers see the same, but for the time, of which the main one decides."""
+        if (reason := reached_limit(self.config, self.progress, self.optimizer)) is not None:
+            self.requests.agreed_stop = self.requests.agreed_stop or StopRequest(reason)
+        if self.engine.group.is_main and (reason := reached_time_limit(self.config, self.progress)) is not None:
             self.stop(reason)
-        self._agree()
+        if self.progress.epoch_ended or self.config.validate.due(self.progress) or self.checkpointer.due(self.progress):
+            self._agree()  # what a hook has asked for after this step is not to come after its checkpoint
 
-    def _agree(self) -> None:
-        """Have all workers stop, or save, after the same step, if any of them was asked to."""
-        group = self.engine.group
-        save, self._save = self._save, False  # a signal that comes while the others are asked is for the next time
-        asked = group.all_gather([self._stop is not None, save, self.progress.train_seconds])
-        self.progress.train_seconds = asked[0][2]
-        if any(save for _, save, _ in asked):
+    def _agree(self, sample_size: int = 0) -> Agreement:
+        """Act with all workers upon what any of them was asked for."""
+        agreement = self.requests.agree(sample_size, written=self.checkpointer.is_written)
+        if agreement.save:
             self.checkpointer.request()
-        if self.stop_reason is None and any(stop for stop, _, _ in asked):
-            reason, interrupted = next(filter(None, group.all_gather_object(self._stop)))
-            self.stop_reason, self.reached_limit = reason, not interrupted
+        self.checkpointer.is_written_by_all = agreement.written
+        return agreement
+
+    def _end_before_step(self) -> bool:
+        """End the run with the step before, as a run of one worker would have."""
+        if self.reached_limit:
+            self.validate()
+        return False
+
+    def _report_saved(self, path: Path | None) -> None:
+        """Let the hooks know of a checkpoint that all workers have written, if there is a new one."""
+        if path is not None and self.engine.group.is_main:
+            self.hooks.seqtrain_checkpoint_saved(trainer=self, path=path)
+
+    def _settle(self) -> None:
+        """Raise now if the last step was bad: what is logged, measured or saved is not to hold it."""
+        if (bad_step := self.step_check.settle()) is not None:
+            raise self._diagnose(bad_step)
+
+    def _diagnose(self, bad_step: BadStep) -> TrainingError:
+        return diagnose(bad_step, self.model, self.evaluator.criterion, self.engine, self.train_data.dataset)

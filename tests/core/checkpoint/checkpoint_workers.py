@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -66,7 +65,7 @@ class Average:
 
 
 class Run:
-    """A model that is trained a little: as much of a trainer as `Checkpointer` wants."""
+    """A model that is trained a little: what a `Checkpointer` saves the state of."""
 
     def __init__(self, group: WorkerGroup, seed: int = 0) -> None:
         torch.manual_seed(seed)
@@ -74,12 +73,8 @@ class Run:
         if group.world_size > 1:
             fully_shard(self.model, mesh=init_device_mesh("cpu", (group.world_size,)))
         self.inner = torch.optim.AdamW(self.model.parameters(), lr=0.1)
-        self.optimizer = SimpleNamespace(parameters=self.inner.param_groups[0]["params"])
         self.average = Average(self.model)
-        self.progress, self.measures, self.told = Progress(), {}, []
-        self.engine = SimpleNamespace(group=group)
-        self.hooks = SimpleNamespace(call=lambda name, trainer, path: self.told.append(path.name))
-        self.metric_logger = SimpleNamespace(truncate_after=lambda step: None)
+        self.progress = Progress()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -91,10 +86,19 @@ class Run:
             "callbacks.ema": self.average,
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state."""
-        for name, part in self.state.items():
-            part.load_state_dict(state[name])
+    def save(self, checkpointer: Checkpointer) -> None:
+        """Have the present state saved."""
+        checkpointer.save(self.progress, self.state, {})
+
+    def restore(self, checkpointer: Checkpointer) -> None:
+        """Take over the newest state."""
+        checkpoint = checkpointer.newest_good()
+        assert checkpoint is not None
+        with checkpointer.restoring(checkpoint):
+            trained = self.inner.param_groups[0]["params"]
+            state = checkpointer.load(checkpoint, self.model, self.state, trained)
+            for name, part in self.state.items():
+                part.load_state_dict(state[name])
 
     def step(self) -> None:
         """Make one update."""
@@ -108,10 +112,9 @@ class Run:
         return {name: _whole(part.state_dict()) for name, part in self.state.items()}
 
 
-def checkpointing(folder: Path, **config: Any) -> Checkpointer:
+def checkpointing(group: WorkerGroup, folder: Path, **config: Any) -> Checkpointer:
     """Return what saves into a folder."""
-    store = CheckpointStore(folder)
-    return Checkpointer(CheckpointConfig(**config), store, metric="loss", higher_is_better=False)
+    return Checkpointer(CheckpointConfig(**config), folder, group, metric="loss", higher_is_better=False)
 
 
 def _whole(state: Any) -> Any:
@@ -125,25 +128,26 @@ def _whole(state: Any) -> Any:
 def save(group: WorkerGroup, folder: Path) -> None:
     """Save while training goes on; leave beside it what a single process would have saved."""
     run = Run(group)
-    saving = checkpointing(folder / f"by-{group.world_size}")
+    saving = checkpointing(group, folder / f"by-{group.world_size}")
     for _ in range(3):
         run.step()
     expected = run.full_model()
     if group.is_main:
         CheckpointStore(folder / "whole").save(3, 1, expected, {})
-    saving.save(run)
+    run.save(saving)
     run.step()  # in the same memory, and by collectives of its own
-    saving.announce(run)
-    saving.finish(run, last=True)
+    assert saving.poll() is None  # not before all workers have agreed that it is written
+    written = saving.wait(is_last=True)
     saving.close()
-    assert (["step-00000003"] if group.is_main else []) == run.told
+    assert written is not None
+    assert "step-00000003" == written.name
 
 
 def load(group: WorkerGroup, folder: Path) -> None:
     """Go on from each checkpoint there is: whoever wrote it, the state is the same, divided as this run is."""
     for name in ("whole", "by-2"):
         run = Run(group, seed=7)
-        assert checkpointing(folder / name).restore(run)
+        run.restore(checkpointing(group, folder / name))
         expected = CheckpointStore(folder / "whole").open("last")
         assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.full_model())), name
         moments = [each["exp_avg"] for each in run.inner.state.values()]
@@ -159,7 +163,7 @@ def go_on(group: WorkerGroup, folder: Path) -> None:
     straight, resumed = Run(group), Run(group, seed=7)
     for _ in range(3):
         straight.step()
-    checkpointing(folder / f"by-{group.world_size}").restore(resumed)
+    resumed.restore(checkpointing(group, folder / f"by-{group.world_size}"))
     for run in (straight, resumed):
         run.step()
         run.step()
@@ -170,10 +174,10 @@ def fail(group: WorkerGroup, folder: Path) -> None:
     """The disk of the last worker is full: all say so, and what was saved before stays."""
     last, write = group.world_size - 1, checkpoint_module.write_tensors
     run, place = Run(group), folder / "failed"
-    saving = checkpointing(place, when_unwritable="stop", retries=0)
+    saving = checkpointing(group, place, when_unwritable="stop", retries=0)
     run.step()
-    saving.save(run)
-    saving.finish(run)
+    run.save(saving)
+    saving.wait()
     run.step()
 
     def refuse(*_: Any) -> None:
@@ -181,19 +185,19 @@ def fail(group: WorkerGroup, folder: Path) -> None:
 
     if group.rank == last:
         checkpoint_module.write_tensors = refuse
-    saving.save(run)
-    assert "the disk is full" in complaint(lambda: saving.finish(run))
+    run.save(saving)
+    assert "the disk is full" in complaint(saving.wait)
     if group.rank == last:
         checkpoint_module.write_tensors = write
     assert ["last", "step-00000001"] == sorted(each.name for each in place.glob("[!.r]*"))
-    saving.save(run)  # the same step may be tried again, now that there is room
-    saving.finish(run, last=True)
+    run.save(saving)  # the same step may be tried again, now that there is room
+    saving.wait(is_last=True)
     assert CheckpointStore(place).open("last").step == 2
     run.step()
     if group.rank == last:
         del run.inner.state[run.model.embed.weight]["exp_avg"]  # by a fault of ours
-    saving.save(run)
-    assert "do not make a whole" in complaint(lambda: saving.finish(run))
+    run.save(saving)
+    assert "do not make a whole" in complaint(saving.wait)
     dist.barrier()
     assert not list(place.glob(".*"))
 
@@ -201,15 +205,15 @@ def fail(group: WorkerGroup, folder: Path) -> None:
 def die(group: WorkerGroup, folder: Path) -> None:
     """The last worker is killed while it writes; the first finds out, and the checkpoint before is whole."""
     run, place = Run(group), folder / "died"
-    saving = checkpointing(place)
+    saving = checkpointing(group, place)
     run.step()
-    saving.save(run)
-    saving.finish(run)
+    run.save(saving)
+    saving.wait()
     run.step()
     if group.rank == group.world_size - 1:
         checkpoint_module.write_tensors = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    saving.save(run)
-    assert "connection to the other workers is lost" in complaint(lambda: saving.finish(run), TrainingError)
+    run.save(saving)
+    assert "connection to the other workers is lost" in complaint(saving.wait, TrainingError)
     assert CheckpointStore(place).newest_good().step == 1
 
 

@@ -98,7 +98,7 @@ def test_nothing_is_pointed_at_or_deleted_before_the_new_checkpoint_is_there(toy
 
     def look(trainer: Any) -> None:
         if trainer.progress.step == 5:
-            trainer.checkpointer.finish(trainer)
+            trainer.checkpointer.wait()
         if trainer.progress.step == 12:
             assert "step-00000005\n" == (toy.folder / "run/checkpoints/last").read_text()
             assert [5] == saved(toy)
@@ -244,7 +244,7 @@ def test_a_save_that_fails_does_not_hide_the_runs_own_error(toy, watch, monkeypa
 
     def fail(trainer: Any) -> None:
         if trainer.progress.step == 5:
-            trainer.checkpointer.save(trainer)
+            trainer.save()
             raise CheckpointError("of step 5")
 
     with pytest.raises(CheckpointError, match="of step 5"):

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from seqtrain.cli.main import main
+from seqtrain.registry.entry_points import find_entry_points
 
 CODE = """
     from dataclasses import dataclass
@@ -307,3 +308,56 @@ def test_a_bad_record_is_shown_with_its_plugin_and_refused_by_itself(zoo, capsys
     for name in ("model/bad", "bad"):
         assert main(["plugins", "show", name]) == 4
         assert "model 'bad' of plugin 'acme' (zoo-acme 1.0) cannot be used" in capsys.readouterr().err
+
+
+OFFERS_SUBCOMMAND = """
+from seqtrain.plugin import Component, hookimpl
+
+@hookimpl
+def seqtrain_components():
+    yield Component(kind="command", name="plugins-go", ref="zoo_command:go", summary="Go somewhere")
+"""
+
+
+def test_help_shows_the_commands_of_plugin_authors_without_importing_them():
+    """Nor anything heavy; they come from seqtrain-testing."""
+    code = (
+        "import sys; from seqtrain.cli.main import main; status = main(['plugins', '--help']);"
+        "authors = [name for name in sys.modules if name.startswith('seqtrain_testing.')];"
+        "heavy = {'torch', 'numpy', 'omegaconf', 'yaml', 'rich', 'pytest'} & set(sys.modules);"
+        "print(status, authors, sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert [line.split()[0] for line in done.stdout.partition("Commands:\n")[2].splitlines()[:4]] == [
+        "check", "list", "new", "show",
+    ]  # fmt: skip
+    assert done.stdout.endswith("0 ['seqtrain_testing.plugin'] []\n")
+
+
+@pytest.mark.parametrize("command", [["new", "acme-x", "--kind", "model"], ["check", "core"]], ids=" ".join)
+def test_the_commands_of_plugin_authors_say_what_to_install(monkeypatch, tmp_path, capsys, command):
+    """Where seqtrain-testing is absent; `list` and `show` need it not."""
+    found = find_entry_points()
+    monkeypatch.setattr(
+        "seqtrain.registry.discovery.find_entry_points",
+        lambda entry_points=None: [each for each in found if each.plugin.id != "testing"],
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["plugins", *command]) == 4
+    assert "It comes with `pip install seqtrain-testing`." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert "testing" not in output(capsys, "list")
+
+
+def test_a_plugin_adds_a_command_to_this_group(zoo, capsys):
+    """One that is called `plugins-NAME` is `seqtrain plugins NAME`, and stands in the help of this group alone."""
+    zoo.install("goer", OFFERS_SUBCOMMAND)
+    zoo.write("zoo_command.py", "import click\n@click.command()\ndef go():\n    click.echo('gone')\n")
+
+    assert "  go     Go somewhere\n" in output(capsys, "--help")
+    assert "zoo_command" not in sys.modules
+    assert output(capsys, "go") == "gone\n"
+    assert main(["--help"]) == 0
+    assert "Go somewhere" not in capsys.readouterr().out

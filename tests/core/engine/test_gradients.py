@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqtrain.engine.gradients import clip_gradients, multiply_gradients
+from seqtrain.engine.gradients import clip_gradients, gradient_norm, multiply_gradients
 
 
 def parameters(*gradients: list[float]) -> list[nn.Parameter]:
@@ -28,7 +28,8 @@ def test_multiplying_scales_every_gradient() -> None:
 def test_clipping_scales_the_whole_to_the_norm() -> None:
     """3-4 has norm 5; clipped to 1 it is 0.6-0.8, and the norm before is returned."""
     made = parameters([3.0], [4.0])
-    norm = clip_gradients(made, 1.0)
+    norm = gradient_norm(made)
+    clip_gradients(made, norm, 1.0)
 
     assert 5.0 == norm.item()
     assert pytest.approx([0.6, 0.8], rel=1e-5) == [parameter.grad.item() for parameter in made[:2]]
@@ -38,6 +39,6 @@ def test_clipping_scales_the_whole_to_the_norm() -> None:
 def test_a_short_gradient_is_left_as_it_is(max_norm: float | None) -> None:
     """Within the limit, or without one, not a bit changes."""
     made = parameters([3.0], [4.0])
-    clip_gradients(made, max_norm)
+    clip_gradients(made, gradient_norm(made), max_norm)
 
     assert [3.0, 4.0] == [parameter.grad.item() for parameter in made[:2]]

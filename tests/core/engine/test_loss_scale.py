@@ -122,7 +122,7 @@ def test_a_run_goes_on_to_the_bit_with_its_scale(toy, overflow, stop: int) -> No
     straight.run()
     toy.trainer("resumed", trainer={**FP16, "max_steps": stop}).run()
     resumed = toy.trainer("resumed", trainer=FP16)
-    assert resumed.checkpointer.restore(resumed)
+    assert resumed.restore()
     assert resumed.optimizer.loss_scale.value < LossScale().value
     resumed.run()
 
@@ -133,11 +133,11 @@ def test_a_checkpoint_without_a_scale_can_be_gone_on_from(toy, caplog) -> None:
     """A run that began in fp32 starts with a new scale, and says so; the way back needs nothing."""
     toy.trainer(trainer={"max_epochs": 1}).run()
     trainer = toy.trainer(trainer={**FP16, "max_epochs": 2})
-    assert trainer.checkpointer.restore(trainer)
+    assert trainer.restore()
     assert "knows nothing of loss_scale" in caplog.text
     trainer.run()
     back = toy.trainer()
-    assert back.checkpointer.restore(back)
+    assert back.restore()
     back.run()
 
 

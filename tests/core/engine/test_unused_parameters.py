@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.run.compare import differing, leaves
-from seqtrain.testing.toy import ToyModel
-from seqtrain.testing.toy_config import ToyModelConfig
+from seqtrain_testing.toy import ToyModel
+from seqtrain_testing.toy_config import ToyModelConfig
 
 
 class Leaky(ToyModel):
@@ -44,7 +44,7 @@ def state_of(toy: Any, name: str, *, zeros: bool = False, max_steps: int = 12) -
     toy.registry.parts["model", "toy"] = lambda _config, *, spec: Leaky(spec=spec, zeros=zeros)
     toy.registry.parts["optimizer", "toy"] = adamw
     trainer = toy.trainer(name, trainer={"max_steps": max_steps})
-    trainer.checkpointer.restore(trainer)
+    trainer.restore()
     trainer.run()
     return {key: part.state_dict() for key, part in trainer.state.items() if key in ("model", "optimizer", "metrics")}
 

@@ -23,7 +23,8 @@ from seqtrain.errors import CheckpointError, ConfigError, DataError, PluginError
 from seqtrain.inference.exchange import export_run, import_run
 from seqtrain.inference.load import TrainedRun, load_run
 from seqtrain.plugin import Component, option
-from seqtrain.protocols import Dataset, Imported, ModelSpec
+from seqtrain.protocols import Dataset, ModelSpec
+from seqtrain.protocols.runs import Imported
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder

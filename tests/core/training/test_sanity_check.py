@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import WantsConstantRate
-from seqtrain.testing.toy import ToyModel
-from seqtrain.testing.toy_config import ToyModelConfig
 from seqtrain.training.sanity_check import warn_of_falling_rate
+from seqtrain_testing.toy import ToyModel
+from seqtrain_testing.toy_config import ToyModelConfig
 
 
 def test_a_model_that_takes_other_inputs_is_refused(toy) -> None:

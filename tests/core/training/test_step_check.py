@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from seqtrain.batch import Batch
+from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig, TrainerConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.errors import LossSpikeError, NonFiniteError, OutOfMemoryError
+from seqtrain.plugin import hookimpl
 from seqtrain.training.cadence import Every
-from seqtrain.training.step_check import StepCheck
+from seqtrain.training.step_check import StepCheck, StepNumbers
 
 
 @pytest.fixture
@@ -74,39 +75,46 @@ def metrics(toy: Any, run: str) -> list[dict[str, Any]]:
 def test_a_bad_step_ends_the_run_with_a_report_by_default(toy, in_step, wrong):
     """It names step, place and examples; nothing was updated."""
     in_step(wrong, 7)
-    trainer, before = toy.trainer(), {}
-    trainer.hooks.call = watch(trainer, before, at=6)
+    trainer, kept = watched(toy, 6)
     with pytest.raises(
         NonFiniteError, match=r"(?s)Step 7 .*not finite.*Nothing was updated\. Sample ids .*on_bad_step"
     ):
         trainer.run()
 
     assert 6 == trainer.progress.step
-    assert all(torch.equal(before[name], tensor) for name, tensor in trainer.model.state_dict().items())
+    assert all(torch.equal(kept[6][name], tensor) for name, tensor in trainer.model.state_dict().items())
 
 
-def watch(trainer: Any, kept: dict[str, torch.Tensor], at: int) -> Callable[..., None]:
-    """Return a stand-in for the hooks that keeps the weights after a step."""
+class KeepsWeights:
+    """A callback that keeps the weights after some steps."""
 
-    def call(hook: str, **arguments: Any) -> None:
-        if hook == "seqtrain_step_end" and trainer.progress.step == at:
-            kept.update(weights(trainer))
+    def __init__(self, *steps: int) -> None:
+        self.kept = dict.fromkeys(steps)
 
-    return call
+    @hookimpl
+    def seqtrain_step_end(self, trainer: Any) -> None:
+        if trainer.progress.step in self.kept:
+            self.kept[trainer.progress.step] = weights(trainer)
+
+
+def watched(toy: Any, *steps: int, **changes: Any) -> tuple[Any, dict[int, Any]]:
+    """Return a trainer, and what the weights are after some steps, to be filled as it runs."""
+    watcher = KeepsWeights(*steps)
+    toy.registry.parts["callback", "watch"] = lambda config: watcher
+    callbacks = (Selection("callback", "watch", toy.config().task.config),)
+    return toy.trainer(callbacks=callbacks, **changes), watcher.kept
 
 
 @pytest.mark.fault("F14")
 def test_a_skipped_step_changes_nothing_but_the_count(toy, in_step, caplog):
     """Weights after step 7 are those after step 6; the metrics hold only numbers."""
     in_step(infinite_gradient, 7)
-    trainer, six, seven = toy.trainer(trainer={"on_bad_step": "skip"}), {}, {}
-    keep_six, keep_seven = watch(trainer, six, at=6), watch(trainer, seven, at=7)
-    trainer.hooks.call = lambda hook, **arguments: (keep_six(hook), keep_seven(hook))
+    trainer, kept = watched(toy, 6, 7, trainer={"on_bad_step": "skip"})
     trainer.run()
 
     assert [7] == trainer.progress.skipped_steps
     assert 33 == trainer.progress.step
-    assert all(torch.equal(six[name], seven[name]) for name in six)
+    assert all(torch.equal(kept[6][name], kept[7][name]) for name in kept[6])
     assert "NaN" not in (toy.folder / "run/metrics.jsonl").read_text()
     assert "Going on after step 6, without step 7" in caplog.text
 
@@ -137,7 +145,7 @@ def test_a_run_that_left_a_step_out_goes_on_to_the_bit(toy, in_step, policy, sto
     straight.run()
     toy.trainer("resumed", trainer={**changes, "max_steps": stop}).run()
     resumed = toy.trainer("resumed", trainer=changes)
-    assert resumed.checkpointer.restore(resumed)
+    assert resumed.restore()
     resumed.run()
 
     assert_same_end(straight, resumed)
@@ -176,15 +184,17 @@ def test_a_spike_can_be_skipped(toy, in_step):
     assert [60] == trainer.progress.skipped_steps
 
 
-ALONE: Any = SimpleNamespace(engine=Engine(DistributedConfig()))
-"""All that the guard asks of a trainer about a step that is well."""
+def check(checked: StepCheck, loss: float, sample_size: int, step: int = 1, norm: float = 1.0) -> Any:
+    """Have a step judged by its loss."""
+    by_worker = torch.tensor([[norm, loss]])
+    return checked.check(StepNumbers(step, 1, [], [torch.tensor(loss)], by_worker, sample_size))
 
 
 def test_mean_and_variance_of_the_first_steps_are_those_of_all_steps_so_far():
     """By hand, for 2, 4 and 9: mean 5, variance (9 + 1 + 16) / 3."""
-    guard = StepCheck(TrainerConfig(loss_spike=3.0))
+    guard = StepCheck(TrainerConfig(loss_spike=3.0), Engine(DistributedConfig()))
     for loss in (4.0, 8.0, 18.0):
-        guard.check(ALONE, [], [torch.tensor(loss)], 2, torch.tensor(1.0))
+        assert check(guard, loss, 2) is None
 
     state = guard.state_dict()
     assert 3 == state["steps"]
@@ -194,11 +204,11 @@ def test_mean_and_variance_of_the_first_steps_are_those_of_all_steps_so_far():
 
 def test_later_steps_weigh_more_than_those_long_ago():
     """After 50 steps each new one has a share of 0.02: from 0 to 1 the mean moves by that."""
-    guard = StepCheck(TrainerConfig(loss_spike=1e9))
+    guard = StepCheck(TrainerConfig(loss_spike=1e9), Engine(DistributedConfig()))
     for _ in range(100):
-        guard.check(ALONE, [], [torch.tensor(0.0)], 1, torch.tensor(1.0))
+        assert check(guard, 0.0, 1) is None
     guard.load_state_dict({**guard.state_dict(), "variance": 1.0})
-    guard.check(ALONE, [], [torch.tensor(1.0)], 1, torch.tensor(1.0))
+    assert check(guard, 1.0, 1) is None
 
     assert math.isclose(0.02, guard.state_dict()["mean"])
     assert math.isclose(0.98 * (1 + 0.02), guard.state_dict()["variance"])
@@ -224,7 +234,7 @@ def test_a_full_memory_names_the_batch_and_what_to_lower(toy, in_step, error):
         toy.trainer().run()
 
     again = toy.trainer()
-    assert again.checkpointer.restore(again)
+    assert again.restore()
     assert 5 == again.progress.step
 
 
@@ -255,7 +265,7 @@ def test_a_checkpoint_from_before_the_guard_is_gone_on_with(toy, monkeypatch, ca
     monkeypatch.undo()
     resumed = toy.trainer()
 
-    assert resumed.checkpointer.restore(resumed)
+    assert resumed.restore()
     assert "knows nothing of guard: starting anew with it" in caplog.text
     assert 5 == resumed.progress.step
 

@@ -265,7 +265,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(toy, stop: int, prefetch: int, pr
         toy.trainer("resumed", **changes, **interrupt(toy, stop)).run()
     resumed = toy.trainer("resumed", **changes)
 
-    assert resumed.checkpointer.restore(resumed) == (stop > 5)
+    assert resumed.restore() == (stop > 5)
     resumed.run()
     assert_same_weights(straight, resumed)
     assert lines(toy.folder / "straight/metrics.jsonl") == lines(toy.folder / "resumed/metrics.jsonl")
@@ -281,7 +281,7 @@ def test_a_run_over_parts_of_the_data_goes_on_within_one(toy) -> None:
         toy.trainer("resumed", **changes, **interrupt(toy, straight.progress.step // 2)).run()
     resumed = toy.trainer("resumed", **changes)
 
-    assert resumed.checkpointer.restore(resumed)
+    assert resumed.restore()
     assert resumed.progress.cursor not in (0, resumed.train_data.plan(resumed.progress.epoch).num_micro_batches)
     resumed.run()
     assert_same_weights(straight, resumed)
@@ -293,7 +293,7 @@ def test_going_on_after_the_end_does_nothing(toy) -> None:
     """The limit is reached before the first step."""
     toy.trainer().run()
     again = toy.trainer()
-    again.checkpointer.restore(again)
+    again.restore()
     before = weights(again)
     again.run()
 
@@ -314,7 +314,7 @@ def test_a_checkpoint_of_another_model_is_refused(toy) -> None:
     toy.registry.parts["model", "toy"] = wider
     trainer = toy.trainer()
     with pytest.raises(CheckpointError, match=r"output\.weight"):
-        trainer.checkpointer.restore(trainer)
+        trainer.restore()
 
 
 def test_changed_data_are_noticed(toy) -> None:
@@ -324,7 +324,7 @@ def test_changed_data_are_noticed(toy) -> None:
     trainer.train_data.dataset.fingerprint = "other"
 
     with pytest.raises(DataError, match=r"not what it was.*--fresh"):
-        trainer.checkpointer.restore(trainer)
+        trainer.restore()
 
 
 def test_a_best_metric_that_is_not_measured_loses_no_step(toy) -> None:
@@ -333,7 +333,7 @@ def test_a_best_metric_that_is_not_measured_loses_no_step(toy) -> None:
         toy.trainer(trainer={"best_metric": "bleu"}).run()
     trainer = toy.trainer(trainer={"best_metric": "accuracy"})
 
-    assert trainer.checkpointer.restore(trainer)
+    assert trainer.restore()
     assert 11 == trainer.progress.step
 
 
@@ -344,6 +344,20 @@ def test_a_torn_line_of_metrics_is_dropped(toy) -> None:
     with path.open("a") as file:
         file.write('{"step": 7, "ep')
     trainer = toy.trainer()
-    trainer.checkpointer.restore(trainer)
+    trainer.restore()
 
     assert [4, 5] == sorted({line["step"] for line in lines(path)})
+
+
+def test_former_names_still_work_and_say_the_new_ones(toy) -> None:
+    """With a warning at the line that uses them."""
+    trainer = toy.trainer()
+    with pytest.warns(FutureWarning, match="request_checkpoint") as told:
+        trainer.save_soon()
+    assert __file__ == told[0].filename
+    with pytest.warns(FutureWarning, match="skipped_steps"):
+        assert trainer.progress.left_out is trainer.progress.skipped_steps
+    trainer.progress.cursor = 3
+    with pytest.warns(FutureWarning, match="restart_epoch"):
+        trainer.progress.start_epoch_anew()
+    assert 0 == trainer.progress.cursor

@@ -17,9 +17,9 @@ from seqtrain.config.schema import DistributedConfig
 from seqtrain.data.plan import BatchLimits
 from seqtrain.engine.engine import Engine
 from seqtrain.evaluation import Evaluator
-from seqtrain.testing.toy import ToyTask
-from seqtrain.testing.toy_config import ToyTaskConfig
 from seqtrain.workers.group import WorkerGroup
+from seqtrain_testing.toy import ToyTask
+from seqtrain_testing.toy_config import ToyTaskConfig
 
 
 class Thread(WorkerGroup):

@@ -1,40 +1,42 @@
-"""When checkpoints are saved and which are kept."""
+"""When checkpoints are saved and which are kept; whether a checkpoint fits a model."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor, nn
 
 from seqtrain.checkpoint.agreement import by_main
 from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.snapshot import Snapshot
+from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import TensorReader, full_tensor
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
+from seqtrain.protocols import Stateful
 from seqtrain.training.progress import Progress
-
-if TYPE_CHECKING:
-    from seqtrain.checkpoint.store import CheckpointStore
-    from seqtrain.trainer import Trainer
-    from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.group import WorkerGroup
 
 _ALWAYS_SAVED = ("model", "optimizer", "progress", "data")  # other parts may be newer than a checkpoint
+_SHOWN = 5  # names in a message
 
 logger = logging.getLogger(__name__)
 
 
 class Checkpointer:
     """
-    Saves the trainer's state when due, keeps what is to be kept, and restores the newest.
+    Saves a run's state when due, keeps what is to be kept, and finds the newest.
 
-    A save is a copy of the state, taken between two steps, and a thread that writes it while training goes on. One is
+    A save is a copy of the state, taken between two steps, and a thread that writes it while training continues. One is
     written at a time: the next waits for the one before. Pointers move and old checkpoints are deleted only when the
     new one is on the disk. With `checkpoint.asynchronous=false` the step waits.
 
@@ -43,94 +45,176 @@ class Checkpointer:
 
     Args:
         config: cadence, retention, and what to do when a save fails.
-        store: the checkpoints on disk.
+        folder: RUN/checkpoints.
+        group: the workers.
         metric: the validation measure that says which is best.
         higher_is_better: which way that is.
     """
 
     def __init__(
-        self, config: CheckpointConfig, store: CheckpointStore, *, metric: str, higher_is_better: bool
+        self,
+        config: CheckpointConfig,
+        folder: Path,
+        group: WorkerGroup,
+        *,
+        metric: str,
+        higher_is_better: bool,
     ) -> None:
-        self._config, self._store = config, store
-        self._metric, self._higher_is_better = metric, higher_is_better
+        self._config = config
+        self._store = CheckpointStore(folder)
+        self._group = group
+        self._metric = metric
+        self._higher_is_better = higher_is_better
         self._newest_step = 0
         self._requested = False
         self._snapshot = Snapshot()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._being_written: Future[Path] | None = None
-        self._threads: WorkerGroup | None = None  # by which the threads that write talk to each other
+        self._group_of_writers: WorkerGroup | None = None  # by which the threads that write talk to each other
+        self.is_written_by_all = False
+        """All workers have agreed that the newest checkpoint is written."""
 
     def due(self, progress: Progress) -> bool:
         """Say whether to save after the step just counted."""
         return self._requested or self._config.save.due(progress)
 
     def request(self) -> None:
-        """Have the present or next step saved, whatever the cadence; may be called from a signal handler."""
+        """Have the present or next step saved, whatever the cadence."""
         self._requested = True
 
-    def save(self, trainer: Trainer) -> None:
+    def save(self, progress: Progress, state: Mapping[str, Stateful], measures: Mapping[str, float]) -> Path | None:
         """
-        Save the present state, unless it is saved already.
+        Save a state, unless it is saved already; the save before must have been waited for.
+
+        Args:
+            progress: the step that the state is of.
+            state: the parts of the run, by name.
+            measures: of the validation at this step.
+
+        Returns:
+            The checkpoint, if it is written already, as with `checkpoint.asynchronous=false`.
 
         Raises:
-            CheckpointError: it, or the one before, cannot be written, and `checkpoint.when_unwritable=stop`; or a
-                part's state holds what no checkpoint can.
+            CheckpointError: it cannot be written, and `checkpoint.when_unwritable=stop`; or a part's state holds what
+                no checkpoint can.
         """
-        progress = trainer.progress
         self._requested = False
         if progress.step == self._newest_step:
-            return
-        self.finish(trainer)
-        group = trainer.engine.group
-        self._threads = self._threads or group.new_group()
-        state = {name: part.state_dict() for name, part in trainer.state.items()}
-        if group.world_size > 1:
+            return None
+        self._group_of_writers = self._group_of_writers or self._group.new_group()
+        saved: Any = {name: part.state_dict() for name, part in state.items()}
+        if self._group.world_size > 1:
             from seqtrain.checkpoint.sharding import local_shards  # noqa: PLC0415 - takes torch a second, see there
 
-            state = local_shards(state, group)
+            saved = local_shards(saved, self._group)
         if self._config.asynchronous:
-            state = self._snapshot.take(state)
+            saved = self._snapshot.take(saved)
         self._newest_step = progress.step
+        self.is_written_by_all = False
         self._being_written = self._writer.submit(
-            self._write, progress.step, progress.epoch, state, trainer.measures, self._threads
+            self._write, progress.step, progress.epoch, saved, measures, self._group_of_writers
         )
-        if not self._config.asynchronous:
-            self.finish(trainer)
+        return None if self._config.asynchronous else self.wait()
 
-    def announce(self, trainer: Trainer) -> None:
-        """Let the hooks know of a checkpoint that has been written since the last step."""
-        if self._being_written is None:
-            return
-        on_all = trainer.engine.group.all_gather([self._being_written.done()])
-        if all(is_done for [is_done] in on_all):
-            self.finish(trainer)
+    @property
+    def is_written(self) -> bool:
+        """Whether this worker has written what it was to write."""
+        return self._being_written is None or self._being_written.done()
 
-    def finish(self, trainer: Trainer, *, last: bool = False) -> None:
-        """Wait until what is being written is on the disk, and let the hooks know; `last`: no save comes after it."""
+    def poll(self) -> Path | None:
+        """Return a checkpoint that has been written since the last call, if all workers have agreed that it is."""
+        return self.wait() if self.is_written_by_all else None
+
+    def wait(self, *, is_last: bool = False) -> Path | None:
+        """
+        Wait until what is being written is on the disk, and return it; None if it was waited for already, or failed.
+
+        Args:
+            is_last: no save comes after it, so it may not fail.
+
+        Raises:
+            CheckpointError: see `save`.
+        """
         if self._being_written is None:
-            return
+            return None
         written, self._being_written = self._being_written, None
         try:
-            path = written.result()
+            return written.result()
         except NotWrittenError as error:
             self._newest_step = 0  # this step may be tried again
-            if last or self._config.when_unwritable == "stop":
+            if is_last or self._config.when_unwritable == "stop":
                 raise
-            if trainer.engine.group.is_main:
+            if self._group.is_main:
                 logger.error(  # noqa: TRY400 - a full disk is no bug of ours: no traceback
                     "%s Training goes on without it and saves again when that is due next "
                     "(checkpoint.when_unwritable).",
                     error,
                 )
-        else:
-            if trainer.engine.group.is_main:
-                trainer.hooks.call("seqtrain_checkpoint_saved", trainer=trainer, path=path)
+            return None
 
     def close(self) -> None:
         """Wait for the thread that writes, when the run has ended by an error that nothing here may hide."""
         self._writer.shutdown()
         if self._being_written is not None and (error := self._being_written.exception()) is not None:
             logger.error("%s", error)
+
+    def newest_good(self) -> Checkpoint | None:
+        """Return the newest good checkpoint, which the main worker finds, setting aside what is damaged."""
+
+        def find() -> str | None:
+            found = self._store.newest_good()
+            return None if found is None else found.name
+
+        name = self._group.by_main(find)
+        return None if name is None else Checkpoint.read(self._store.folder / name)
+
+    @contextmanager
+    def restoring(self, checkpoint: Checkpoint) -> Iterator[None]:
+        """
+        Let the body load a checkpoint; after it, that one is the newest.
+
+        Raises:
+            CheckpointError: it does not fit the run.
+        """
+        try:
+            yield
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            raise CheckpointError(
+                f"{checkpoint.path} does not fit this run: {error}. Start again with the config.yaml beside it, "
+                "or in another --run-dir."
+            ) from error
+        if self._group.is_main:
+            self._retain()  # if the run was killed right after this one was saved, that has not been done yet
+        self._newest_step = checkpoint.step
+
+    def load(
+        self, checkpoint: Checkpoint, model: nn.Module, state: Mapping[str, Stateful], trained: Sequence[Tensor]
+    ) -> dict[str, Any]:
+        """
+        Return the state of each part that a checkpoint has; a part that it does not know starts anew.
+
+        Args:
+            checkpoint: of this run.
+            model: what the weights are for; tensors are read as it has them, full or sharded.
+            state: the parts, by name.
+            trained: the model's parameters, in the optimizer's order.
+
+        Raises:
+            CheckpointError: the weights do not fit the model.
+        """
+        newer = [name for name in state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
+        reader = _reader(model, trained, self._group)
+        loaded = {name: checkpoint.load(name, reader) for name in state if name not in newer}
+        check_match(
+            {name: tensor.shape for name, tensor in model.state_dict().items()},
+            {name: tensor.shape for name, tensor in loaded["model"].items()},
+            str(checkpoint.path),
+        )
+        if unknown := [name for name in newer if name != TASK_FILES]:  # of which there is nothing to start with
+            logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(unknown))
+        return loaded
 
     def _write(
         self, step: int, epoch: int, state: Mapping[str, Any], measures: Mapping[str, float], group: WorkerGroup
@@ -160,65 +244,14 @@ class Checkpointer:
             keep_every=self._config.keep_every,
         )
 
-    def restore(self, trainer: Trainer) -> bool:
-        """
-        Go on from the newest good checkpoint; return whether there was one.
 
-        Raises:
-            CheckpointError: it is not one of this run's model and configuration, or none is good.
-        """
-        checkpoint = self._newest_good(trainer.engine.group)
-        trainer.metric_logger.truncate_after(0 if checkpoint is None else checkpoint.step)
-        if checkpoint is None:
-            return False
-        newer = [name for name in trainer.state if name not in checkpoint.parts and name not in _ALWAYS_SAVED]
-        place = _place(trainer)
-        state = {name: checkpoint.load(name, place) for name in trainer.state if name not in newer}
-        anew = [name for name in newer if name != TASK_FILES]  # of which there is nothing to start with
-        try:
-            check_match(
-                {name: tensor.shape for name, tensor in trainer.model.state_dict().items()},
-                {name: tensor.shape for name, tensor in state["model"].items()},
-                str(checkpoint.path),
-            )
-            trainer.load_state(state)
-        except SeqtrainError:
-            raise
-        except Exception as error:
-            raise CheckpointError(
-                f"{checkpoint.path} does not fit this run: {error}. Start again with the config.yaml beside it, "
-                "or in another --run-dir."
-            ) from error
-        if trainer.engine.group.is_main:
-            self._retain()  # if the run was killed right after this one was saved, that has not been done yet
-        self._newest_step = trainer.progress.step
-        progress = trainer.progress
-        if anew:
-            logger.warning("%s knows nothing of %s: starting anew with it", checkpoint.path, ", ".join(anew))
-        logger.warning("Resuming from %s: epoch %d, step %d", checkpoint.path, progress.epoch, progress.step)
-        return True
-
-    def _newest_good(self, group: WorkerGroup) -> Checkpoint | None:
-        """Return the newest good checkpoint, which the main worker finds, setting aside what is damaged."""
-
-        def find() -> str | None:
-            found = self._store.newest_good()
-            return None if found is None else found.name
-
-        name = group.by_main(find)
-        return None if name is None else Checkpoint.read(self._store.folder / name)
-
-
-def _place(trainer: Trainer) -> TensorReader:
-    """Return what reads the tensors of a checkpoint as the run has them: divided among workers, or whole."""
-    if trainer.engine.group.world_size == 1:
+def _reader(model: nn.Module, trained: Sequence[Tensor], group: WorkerGroup) -> TensorReader:
+    """Return what reads the tensors of a checkpoint as the run has them: sharded among workers, or full."""
+    if group.world_size == 1:
         return full_tensor
     from seqtrain.checkpoint.sharding import sharded_like  # noqa: PLC0415 - takes torch a second, see there
 
-    return sharded_like(trainer.model, trainer.optimizer.parameters)
-
-
-_SHOWN = 5  # names in a message
+    return sharded_like(model, trained)
 
 
 def check_match(

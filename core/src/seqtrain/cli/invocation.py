@@ -18,6 +18,8 @@ from seqtrain.registry.filters import PluginFilters
 if TYPE_CHECKING:
     from seqtrain.registry.registry import Registry
 
+PLUGINS_PREFIX = "plugins-"  # of the names of commands that plugins add to `seqtrain plugins`
+
 
 def installed_plugins() -> Registry:
     """Return the plugins as the options before the command and the environment would have them."""
@@ -68,6 +70,20 @@ class Invocation:
             remarks = "\n".join(f"{plugin.id} ({plugin.state}): {each}" for plugin in bad for each in plugin.remarks)
             tracebacks = "".join(f"\n{plugin.id}: {plugin.traceback.rstrip()}" for plugin in bad if plugin.traceback)
             raise PluginError(f"plugins are to be without fault, as strict mode was asked for:\n{remarks}{tracebacks}")
+
+
+def load_command(registry: Registry, name: str) -> click.Command:
+    """
+    Import the command that a plugin offers under this name.
+
+    Raises:
+        PluginError: no usable plugin offers it, two do, or it is no command.
+    """
+    offered = registry.get("command", name)
+    command = offered.load()
+    if not isinstance(command, click.Command):
+        raise PluginError(f"{offered}: {offered.component.ref} is not a click command.")
+    return command
 
 
 class Group(click.Group):

@@ -15,8 +15,7 @@ from operator import attrgetter
 import click
 
 from seqtrain.cli.errors import INTERRUPTED, let_go_of_stdout, report
-from seqtrain.cli.invocation import Group, Invocation
-from seqtrain.errors import PluginError
+from seqtrain.cli.invocation import PLUGINS_PREFIX, Group, Invocation, load_command
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
@@ -84,13 +83,7 @@ class Commands(Group):
         if cmd_name in _COMMANDS:
             return _load(_COMMANDS[cmd_name][0])
         registry = _invocation(ctx).registry
-        if not registry.knows("command", cmd_name):
-            return None
-        offered = registry.get("command", cmd_name)
-        command = offered.load()
-        if not isinstance(command, click.Command):
-            raise PluginError(f"{offered}: {offered.component.ref} is not a click command.")
-        return command
+        return load_command(registry, cmd_name) if registry.knows("command", cmd_name) else None
 
     def hint(self, ctx: click.Context, name: str) -> str:
         """Suggest a command, or name the plugins that may have had this one."""
@@ -107,8 +100,13 @@ class Commands(Group):
 
 
 def _plugin_commands(ctx: click.Context) -> dict[str, str]:
-    """Return the summaries of the commands that plugins offer; one that clashes goes by its qualified name."""
-    offered = _invocation(ctx).registry.components("command")
+    """
+    Return the summaries of the commands that plugins offer; one that clashes goes by its qualified name.
+
+    Those for the group `plugins` are listed there.
+    """
+    registry = _invocation(ctx).registry
+    offered = [each for each in registry.components("command") if not each.component.name.startswith(PLUGINS_PREFIX)]
     short = [each.component.name for each in offered]
     return {
         name if name not in _COMMANDS and short.count(name) == 1 else each.qualified_name: each.component.summary

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqtrain.cli.invocation import Group, installed_plugins, print_facts, print_json, print_table
-from seqtrain.cli.plugins_check import check
-from seqtrain.cli.plugins_new import new
+from seqtrain.cli.invocation import (
+    PLUGINS_PREFIX,
+    Group,
+    Invocation,
+    installed_plugins,
+    load_command,
+    print_facts,
+    print_json,
+    print_table,
+)
 from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.plugin import KINDS
 from seqtrain.registry.first_party import first_party_plugin
@@ -20,13 +27,45 @@ if TYPE_CHECKING:
     from seqtrain.registry.registry import RegisteredComponent, Registry
 
 
-@click.group(cls=Group)
+class PluginsGroup(Group):
+    """
+    The commands of this module, and those of plugins that are called `plugins-NAME`, as `NAME`.
+
+    `new` and `check` come from seqtrain-testing, which is for plugin authors; where it is absent, the registry's error
+    says what to install.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted({*super().list_commands(ctx), *_supplied(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name; that of a plugin is imported."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        registry, name = ctx.ensure_object(Invocation).registry, f"{PLUGINS_PREFIX}{cmd_name}"
+        is_known = registry.knows("command", name) or first_party_plugin("command", name)
+        return load_command(registry, name) if is_known else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; those of plugins from their records, without importing them."""
+        own = {name: each.get_short_help_str(limit=formatter.width) for name, each in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted({**_supplied(ctx), **own}.items()))
+
+
+def _supplied(ctx: click.Context) -> dict[str, str]:
+    """Return the summaries of the commands that plugins add to this group."""
+    offered = [each.component for each in ctx.ensure_object(Invocation).registry.components("command")]
+    return {
+        each.name.removeprefix(PLUGINS_PREFIX): each.summary for each in offered if each.name.startswith(PLUGINS_PREFIX)
+    }
+
+
+@click.group(cls=PluginsGroup)
 def plugins() -> None:
     """Show what is installed and what it offers."""
-
-
-plugins.add_command(new)
-plugins.add_command(check)
 
 
 @plugins.command(name="list")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seqtrain.config.option import Option
+from seqtrain.config.option import Option, option_of
 from seqtrain.errors import PluginError
 
 _NAMES = {Path: "path", Any: "any", object: "any", type(None): "null"}
@@ -32,6 +32,14 @@ def field_types(config_type: type) -> Mapping[str, Any]:
             "A config module must import them at run time, not under TYPE_CHECKING."
         ) from error
     return {each.name: hints[each.name] for each in fields(config_type) if each.init}
+
+
+def kinds_of_lists(config_type: type) -> dict[str, str]:
+    """Return, for each field of a config dataclass that is a list of names of components, their kind."""
+    kinds = {name: option_of(config_type, name).component for name in field_types(config_type)}
+    return {
+        name: kind for name, kind in kinds.items() if kind is not None and allows_list(field_types(config_type)[name])
+    }
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:

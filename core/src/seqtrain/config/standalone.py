@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqtrain.config.annotations import allows_list, field_types
 from seqtrain.config.convert import INVALID, Converter
 from seqtrain.config.dump import dump_yaml
 from seqtrain.config.merge import Merger
-from seqtrain.config.option import Selection, option_of
+from seqtrain.config.option import Selection
 from seqtrain.config.plain import to_plain
 from seqtrain.config.reader import read_argument, read_yaml
 from seqtrain.config.tree import MapNode, Node, Problems, Scalar, from_plain
@@ -42,14 +41,6 @@ def resolve_component(
     return _resolve(
         registry, kind, name, [from_plain(dict(settings or {}), kind), *(each for each in read if each)], problems
     )
-
-
-def kinds_of_lists(config_type: type) -> dict[str, str]:
-    """Return, for each field of a config dataclass that is a list of names of components, their kind."""
-    kinds = {name: option_of(config_type, name).component for name in field_types(config_type)}
-    return {
-        name: kind for name, kind in kinds.items() if kind is not None and allows_list(field_types(config_type)[name])
-    }
 
 
 def to_text(selection: Selection) -> str:

@@ -13,9 +13,10 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from seqtrain.batch import Batch, Step
+from seqtrain.config.schema import DataConfig
 from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.shared_plan import plan_together
-from seqtrain.errors import DataError
+from seqtrain.errors import ConfigError, DataError
 from seqtrain.protocols import Dataset, VariesByEpoch
 from seqtrain.workers.group import WorkerGroup
 
@@ -126,6 +127,18 @@ class EpochIterator:
         rounds = -(-size // group.world_size)
         mine = [index if index < size else 0 for index in group.share(rounds * group.world_size)]
         return Step([self.dataset.collate(plan.examples(start + index)) for index in mine], size)
+
+
+def batch_limits(config: DataConfig) -> BatchLimits:
+    """
+    Return how large a batch may be.
+
+    Raises:
+        ConfigError: nothing limits it.
+    """
+    if config.max_tokens is None and config.max_sentences is None:
+        raise ConfigError("Set data.max_tokens or data.max_sentences: without either, all data would be one batch.")
+    return BatchLimits(max_tokens=config.max_tokens, max_sentences=config.max_sentences)
 
 
 def iter_batches(

@@ -11,15 +11,22 @@ import ctypes
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from seqtrain.batch import Batch, Step
 from seqtrain.config.schema import DistributedConfig
+from seqtrain.engine.compiling import checkpoint_activations, compile_model
 from seqtrain.errors import ConfigError
 from seqtrain.protocols import Criterion, LoggingOutput
 from seqtrain.workers.group import WorkerGroup
+
+_64_BITS = (1 << 64) - 1
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_NO_KERNEL = "could not create a primitive"  # what a CPU has no float16 for, such as LSTMs
 
 
 class Engine:
@@ -31,20 +38,38 @@ class Engine:
         group: the other workers; there are none.
         precision: "fp32", or "bf16" for a forward pass in bfloat16 over weights in fp32.
         seed: seed of the initial weights and of everything random in a step.
+        compiled: have the layers of a model compiled for training.
+        checkpointed: have them compute activations again in the backward pass instead of keeping them.
 
     Raises:
         ConfigError: the device is not there.
     """
 
+    replicates_gradients = True
+    """Every worker has the whole gradient, the same on all."""
+
     def __init__(
-        self, config: DistributedConfig, group: WorkerGroup | None = None, *, precision: str = "fp32", seed: int = 1
+        self,
+        config: DistributedConfig,
+        group: WorkerGroup | None = None,
+        *,
+        precision: str = "fp32",
+        seed: int = 1,
+        compiled: bool = False,
+        checkpointed: bool = False,
     ) -> None:
         self.group = group or WorkerGroup()
         self.device = _device(config.device, self.group)
         self._precision = precision
         self._seed = seed
+        self._compiled, self._checkpointed = compiled, checkpointed
         if self.device.type == "cpu":
             keep_freed_memory()
+
+    @property
+    def is_synchronous(self) -> bool:
+        """Whether the device computes when it is told to, so that reading a number waits for nothing."""
+        return self.device.type == "cpu"
 
     @property
     def gradient_scale(self) -> float:
@@ -59,19 +84,45 @@ class Engine:
         """Return the criterion with its forward pass in the run's precision."""
         return in_precision(criterion, self._precision, self.device)
 
-    def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
+    def prepare(self, model: nn.Module, criterion: Criterion, check: Callable[[], object]) -> Criterion:
         """
-        Get a model on the device ready to be trained, its parameters perhaps replaced by parts of them.
+        Get a model on the device ready to be trained: compiled, checkpointed and distributed, as was asked for.
 
         Args:
-            model: the model.
+            model: the model; its parameters may be replaced by shards of them.
             criterion: what it is to be trained with.
-            run: makes a forward pass, the same on all workers, from which the engine may learn how the model is used.
+            check: makes a forward pass, the same on all workers, from which the engine may learn how the model is used.
 
         Returns:
             The criterion to train that model with, by which gradients are added up over the workers.
+
+        Raises:
+            ConfigError: the model has no layers to compile or checkpoint, or there is no compiler.
         """
+        check()
+        if self._compiled:
+            compile_model(model)
+        if self._checkpointed:
+            checkpoint_activations(model)
+        return self._distribute(model, criterion, check)
+
+    def _distribute(self, model: nn.Module, criterion: Criterion, check: Callable[[], object]) -> Criterion:
         return criterion
+
+    def gather_norm_and_loss(self, grad_norm: Tensor, losses: Sequence[Tensor]) -> Tensor:
+        """
+        Return each worker's gradient norm and summed loss, (W, 2), on the device: one collective.
+
+        Args:
+            grad_norm: of this worker's gradient, ().
+            losses: of its micro-batches, each (); none where it has only stand-ins.
+        """
+        loss = torch.stack([each.float() for each in losses]).sum() if losses else torch.zeros_like(grad_norm)
+        return self.group.all_gather_tensor(torch.stack([grad_norm.float(), loss]))
+
+    def total_norm(self, by_worker: Tensor) -> Tensor:
+        """Return the norm of the whole gradient, (), from (W, 2) norms and losses of the workers."""
+        return by_worker[self.group.rank, 0]
 
     @contextmanager
     def full_model(self, model: nn.Module) -> Iterator[nn.Module]:
@@ -128,6 +179,28 @@ class Engine:
         """Have the next backward pass add up gradients over the workers, if it is a step's last."""
 
 
+class HostCopy:
+    """
+    Numbers on their way from the device to the host.
+
+    Args:
+        values: (..., N) on any device; a copy is started at once, and nothing waits for it.
+    """
+
+    def __init__(self, values: Tensor) -> None:
+        self._values, self._copied = values, None
+        if values.device.type != "cpu":
+            self._values = torch.empty_like(values, device="cpu", pin_memory=True).copy_(values, non_blocking=True)
+            self._copied = torch.Event(values.device.type)
+            self._copied.record()
+
+    def read(self) -> Any:
+        """Return the numbers as nested lists; this waits if they have not arrived."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._values.numpy().tolist()
+
+
 def _device(name: str, group: WorkerGroup) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("distributed.device=cuda: torch finds no GPU here. Use distributed.device=cpu or auto.")
@@ -159,12 +232,6 @@ def _mix(seed: int, step: int, index: int) -> int:
     return mixed ^ (mixed >> 31)
 
 
-_64_BITS = (1 << 64) - 1
-
-
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # from glibc's malloc.h
-
-
 def keep_freed_memory() -> None:
     """
     Make glibc serve large blocks from its heap and keep them when they are freed.
@@ -178,10 +245,6 @@ def keep_freed_memory() -> None:
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, -1)
     mallopt(_M_TOP_PAD, 64 << 20)
-
-
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-_NO_KERNEL = "could not create a primitive"  # what a CPU has no float16 for, such as LSTMs
 
 
 def in_precision(criterion: Criterion, precision: str, device: torch.device) -> Criterion:

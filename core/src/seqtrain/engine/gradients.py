@@ -27,22 +27,20 @@ def multiply_gradients(parameters: Sequence[nn.Parameter], factor: float | Tenso
         torch._foreach_mul_(gradients, factor)  # what torch's own optimizers use
 
 
-def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float | None) -> Tensor:
-    """
-    Scale the whole gradient down to `max_norm` where it is larger, in place.
+def gradient_norm(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Return the L2 norm over all gradients, or over this worker's shards of them, ()."""
+    return nn.utils.get_total_norm([_local(gradient) for gradient in _gradients(parameters)])
 
-    Returns:
-        () L2 norm over all gradients, and all parts of them, before scaling.
+
+def clip_gradients(parameters: Sequence[nn.Parameter], norm: Tensor, max_norm: float | None) -> None:
+    """
+    Scale the whole gradient, of norm `norm`, down to `max_norm` where it is longer, in place.
 
     Source:
         Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
     """
-    norm = nn.utils.get_total_norm(_gradients(parameters))
-    if isinstance(norm, Sharded):
-        norm = norm.full_tensor()
     if max_norm is not None:
         multiply_gradients(parameters, torch.clamp(max_norm / (norm + 1e-6), max=1.0))  # as torch does it
-    return norm
 
 
 def _gradients(parameters: Sequence[nn.Parameter]) -> list[Tensor]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from seqtrain.engine.gradients import clip_gradients, multiply_gradients
+from seqtrain.engine.gradients import clip_gradients, gradient_norm, multiply_gradients
 from seqtrain.protocols import LRScheduler
+
+logger = logging.getLogger(__name__)
 
 
 class Optimizer:
@@ -57,9 +60,20 @@ class Optimizer:
         scale = 1.0 if self.loss_scale is None else self.loss_scale.value
         multiply_gradients(self.parameters, factor / scale)
 
-    def clip_grad_norm(self, max_norm: float | None) -> Tensor:
-        """Scale a gradient longer than `max_norm` down to it; return its norm before, ()."""
-        return clip_gradients(self.parameters, max_norm)
+    def grad_norm(self) -> Tensor:
+        """Return the L2 norm of the gradient, or of this worker's shards of it, ()."""
+        return gradient_norm(self.parameters)
+
+    def clip_grads(self, norm: Tensor, max_norm: float | None) -> None:
+        """Scale the gradient, of norm `norm`, down to `max_norm` where it is longer."""
+        clip_gradients(self.parameters, norm, max_norm)
+
+    def lower_loss_scale(self) -> bool:
+        """Halve the loss scale, as the gradient has overflowed; say whether there is one that can still be lowered."""
+        if self.loss_scale is None or not self.loss_scale.lower():
+            return False
+        logger.info("A step is left out: its gradient overflowed. The loss scale is now %g.", self.loss_scale.value)
+        return True
 
     def step(self, update: int) -> None:
         """Make update number `update`, counted from 1."""

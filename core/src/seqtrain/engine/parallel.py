@@ -30,7 +30,7 @@ class DDPEngine(Engine):
 
     _wrapped: DistributedDataParallel
 
-    def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
+    def _distribute(self, model: nn.Module, criterion: Criterion, check: Callable[[], object]) -> Criterion:
         """Have the gradients of a model added up."""
         self._wrapped = DistributedDataParallel(
             _Loss(model, criterion),
@@ -45,17 +45,18 @@ class DDPEngine(Engine):
 
 
 class FSDPEngine(Engine):
-    """Several processes, each with a part of the model."""
+    """Several processes, each with a shard of every parameter."""
 
+    replicates_gradients = False
     _sharded: FSDPModule
     _plain: nn.Module
 
-    def distribute(self, model: nn.Module, criterion: Criterion, run: Callable[[], object]) -> Criterion:
-        """Cut the parameters of a model into parts, of which this worker keeps one each."""
+    def _distribute(self, model: nn.Module, criterion: Criterion, check: Callable[[], object]) -> Criterion:
+        """Shard the parameters of a model, of which this worker keeps one shard each."""
         self._plain = copy.deepcopy(model)
         _set_memory(self._plain, kept=False)
         mesh = init_device_mesh(self.device.type, (self.group.world_size,))
-        ordered = blocks_in_order(model, run)
+        ordered = blocks_in_order(model, check)
         for block in ordered:
             fully_shard(block, mesh=mesh)
         loss = _Loss(model, criterion)
@@ -79,8 +80,13 @@ class FSDPEngine(Engine):
         yield self._plain.train(model.training)
         _set_memory(self._plain, kept=False)
 
+    def total_norm(self, by_worker: Tensor) -> Tensor:
+        """Return the norm of the whole gradient, of which each worker has a part."""
+        norm: Tensor = torch.linalg.vector_norm(by_worker[:, 0])
+        return norm
+
     def to_local(self, tensor: Tensor) -> Tensor:
-        """Return this worker's part of a tensor that is cut up."""
+        """Return this worker's shard of a tensor."""
         return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
     def _synchronise(self, is_last: bool) -> None:

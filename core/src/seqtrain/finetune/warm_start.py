@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seqtrain.build import Initialise
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
@@ -27,9 +28,9 @@ logger = logging.getLogger(__name__)
 KEY = "checkpoint.init_from"
 
 
-def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> WarmStart | None:
+def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Initialise:
     """
-    Read the weights that a new run is to start from; None if it starts from nothing, or goes on from its own.
+    Return what gives a new model the weights of another run; nothing happens without one, or where the run resumes.
 
     Raises:
         CheckpointError: there is no such run or checkpoint, or it is damaged.
@@ -37,7 +38,7 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Warm
         ConfigError: its configuration cannot be read any more.
     """
     if config.checkpoint.init_from is None:
-        return None
+        return _keep_initial_weights
     path = Path(config.checkpoint.init_from).expanduser()
     if folder.has_checkpoints():
         logger.info(
@@ -45,7 +46,7 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Warm
             KEY,
             path,
         )
-        return None
+        return _keep_initial_weights
     other, name = find_run(path)
     if other.path.resolve() == folder.path.resolve():
         raise CheckpointError(
@@ -55,9 +56,14 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Warm
         # Weights are put into a model that is on the CPU still, wherever those two runs compute.
         there = resolve(registry, config_file=other.config, overrides=["distributed.device=cpu"]).config
         checkpoint = name or CheckpointCatalog(other.checkpoints).best_good().name
-        return WarmStart(load_run(other, registry, there, checkpoints=[checkpoint]), other.path, config, folder)
+        source = load_run(other, registry, there, checkpoints=[checkpoint])
     except SeqtrainError as error:
         raise type(error)(f"{KEY}={path} cannot be used. {error}") from error
+    return WarmStart(source, other.path, config, folder).copy_into
+
+
+def _keep_initial_weights(_model: nn.Module, _task: Task) -> None:
+    """Leave a model as it was initialised."""
 
 
 def find_run(path: Path) -> tuple[RunFolder, str | None]:

@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from seqtrain.build import build_component, build_engine, build_model, build_task, cache_folder
+from seqtrain.build import build_engine, build_model, build_task, cache_folder
 from seqtrain.checkpoint.atomic_io import finished_as
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import TaskFiles
@@ -20,7 +20,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.config.tree import MapNode, from_plain
 from seqtrain.errors import CheckpointError, ConfigError, PluginError
 from seqtrain.inference.load import TrainedRun, load_weights
-from seqtrain.protocols import Exporter, Imported, Importer
+from seqtrain.protocols.runs import Exporter, Imported, Importer
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
@@ -38,7 +38,7 @@ def export_run(run: TrainedRun, output: Path, selection: Selection, registry: Re
     """
     component = registry.get(selection.kind, selection.name)
     with finished_as(output) as unfinished:
-        exporter = cast("Exporter", build_component(registry, selection))
+        exporter = cast("Exporter", registry.build(selection))
         with blame(component):
             exporter(run, unfinished)
         written = sorted(each.name for each in unfinished.parent.iterdir())
@@ -73,7 +73,7 @@ def import_run(
     with finished_as(finished.path) as unfinished:
         folder = RunFolder(unfinished)
         folder.create()
-        importer = cast("Importer", build_component(registry, selection))
+        importer = cast("Importer", registry.build(selection))
         with blame(component):
             imported: object = importer(source, folder.task)
         imported = _checked(imported, component)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from seqtrain.build import (
     build_callbacks,
-    build_component,
     build_evaluator,
     build_model,
     build_task,
@@ -25,7 +24,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.evaluation import Evaluator
 from seqtrain.protocols import SuppliesWeights
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.hooks import run_hooks
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
@@ -85,11 +84,11 @@ def load_run(
     opened = open_checkpoints(CheckpointCatalog(folder.checkpoints), checkpoints, group)
     for checkpoint in opened:
         check_task_files(checkpoint, folder.task)
-    hooks = RunHooks(build_callbacks(config, registry), hook_owners(config, registry))
+    hooks = run_hooks(build_callbacks(config, registry), hook_owners(config, registry)).hook
     models = []
     for checkpoint in opened:
         model = build_model(
-            config, registry, task.model_spec, engine, lambda model: hooks.call("seqtrain_model_built", model=model)
+            config, registry, task.model_spec, engine, lambda model: hooks.seqtrain_model_built(model=model)
         )
         load_weights(model, weights_for_inference(checkpoint, config, registry), str(checkpoint.path))
         models.append(model.eval())
@@ -123,7 +122,7 @@ def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: R
         part = f"callbacks.{selection.name}"
         if part not in checkpoint.parts:
             continue
-        callback = build_component(registry, selection)
+        callback = registry.build(selection)
         if isinstance(callback, SuppliesWeights):
             callback.load_state_dict(checkpoint.load(part))
             # A callback knows a tied weight under one of its names; the same tensor stands under all of them.

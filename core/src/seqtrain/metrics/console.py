@@ -1,4 +1,4 @@
-"""Where the log goes: the terminal, and RUN/train.log."""
+"""The terminal: the log, which goes to RUN/train.log as well, and the progress bar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 FORMAT = "%(asctime)s  %(levelname)-7s %(message)s"
 
 
-def start_logging(level: str, progress: str, log_file: Path | None = None, *, worker: int = 0) -> ProgressBar:
+def start_logging(
+    level: str, progress: str, log_file: Path | None = None, *, worker: int = 0
+) -> NoProgressBar | TerminalProgressBar:
     """
     Send the log of everything to stderr, and to a file if there is one.
 
@@ -34,7 +36,7 @@ def start_logging(level: str, progress: str, log_file: Path | None = None, *, wo
         if handler.get_name() == "seqtrain":
             root.removeHandler(handler)
             handler.close()
-    bar: ProgressBar = NoProgressBar()
+    bar: NoProgressBar | TerminalProgressBar = NoProgressBar()
     terminal: logging.Handler = logging.StreamHandler()
     who = f"[worker {worker}] " if worker else ""
     if worker and level != "debug":
@@ -57,22 +59,6 @@ def start_logging(level: str, progress: str, log_file: Path | None = None, *, wo
         root.addHandler(handler)
     root.setLevel(level.upper())
     return bar
-
-
-class ProgressBar(Protocol):
-    """Shows steps and the newest measures."""
-
-    def showing(self, done: int, total: int | None) -> AbstractContextManager[None]:
-        """Be shown for a while, from `done` of `total` steps on (None: no limit)."""
-        ...
-
-    def advance(self) -> None:
-        """Count one step."""
-        ...
-
-    def show(self, metrics: Mapping[str, float]) -> None:
-        """Show measures, keys with their prefix."""
-        ...
 
 
 class NoProgressBar:

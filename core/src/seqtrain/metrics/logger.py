@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pluggy import HookRelay
 from torch import Tensor
 
 from seqtrain.batch import Batch
 from seqtrain.checkpoint.atomic_io import beside
 from seqtrain.data.plan import EpochPlan
-from seqtrain.metrics.console import ProgressBar
 from seqtrain.metrics.sums import MetricSums
-from seqtrain.protocols import LoggingOutput
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.protocols import LoggingOutput, ProgressBar
 from seqtrain.training.cadence import Every
 from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
@@ -42,7 +41,7 @@ class MetricLogger:
     """
 
     def __init__(
-        self, group: WorkerGroup, every: Every, metrics_file: Path, hooks: RunHooks, progress_bar: ProgressBar
+        self, group: WorkerGroup, every: Every, metrics_file: Path, hooks: HookRelay, progress_bar: ProgressBar
     ) -> None:
         self._group = group
         self._every, self._file, self._hooks, self._progress_bar = every, metrics_file, hooks, progress_bar
@@ -75,6 +74,10 @@ class MetricLogger:
         """Write what the epoch is made of; wherever in it a run goes on, its hash is the same."""
         said = (progress.epoch, progress.step, plan.num_micro_batches, plan.num_steps, plan.digest)
         logger.info("epoch %d  step %d  %d batches in %d steps, plan %s", *said)
+
+    def due(self, progress: Progress) -> bool:
+        """Say whether there is anything to log after the step just counted."""
+        return self._every.due(progress) or progress.epoch_ended
 
     def log_training(self, progress: Progress) -> None:
         """Write the training measures of the interval and of the epoch, where due."""
@@ -167,7 +170,7 @@ class MetricLogger:
         shown = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.5g}" for name, value in metrics.items())
         logger.info("epoch %d  step %d  %s  %s", progress.epoch, progress.step, split, shown)
         self._progress_bar.show(metrics)
-        self._hooks.call("seqtrain_metrics", step=progress.step, metrics=metrics)
+        self._hooks.seqtrain_metrics(step=progress.step, metrics=metrics)
 
 
 class _Rate:

@@ -12,7 +12,6 @@ from seqtrain.protocols.model import (
     OffersAdaptiveSoftmax,
     OffersFeatures,
 )
-from seqtrain.protocols.runs import Exporter, Imported, Importer, Launcher
 from seqtrain.protocols.text import (
     DescribesMeasures,
     MeasuresResults,
@@ -28,6 +27,7 @@ from seqtrain.protocols.training import (
     LoggingOutput,
     LRScheduler,
     ModelParameters,
+    ProgressBar,
     Stateful,
     SuppliesWeights,
     WantsConstantRate,
@@ -42,12 +42,8 @@ __all__ = [
     "DecodingState",
     "DescribesMeasures",
     "DescribesRows",
-    "Exporter",
-    "Imported",
-    "Importer",
     "IncrementalModel",
     "LRScheduler",
-    "Launcher",
     "LoggingOutput",
     "MeasuresResults",
     "Metric",
@@ -56,6 +52,7 @@ __all__ = [
     "NamedIds",
     "OffersAdaptiveSoftmax",
     "OffersFeatures",
+    "ProgressBar",
     "Reader",
     "Rows",
     "Stateful",

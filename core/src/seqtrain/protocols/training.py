@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from seqtrain.batch import Batch
 
 LoggingOutput = Mapping[str, "Tensor | float"]
-"""MetricSums by name. Reported divided by the sample size, except names that start with `num_`, which are totals."""
+"""Sums by name. Reported divided by the sample size, except names that start with `num_`, which are totals."""
 
 
 class Criterion(Protocol):
@@ -87,4 +88,20 @@ class SuppliesWeights(Stateful, Protocol):
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return parameters by the names they have in the model."""
+        ...
+
+
+class ProgressBar(Protocol):
+    """Shows steps and the newest measures."""
+
+    def showing(self, done: int, total: int | None) -> AbstractContextManager[None]:
+        """Be shown for a while, from `done` of `total` steps on (None: no limit)."""
+        ...
+
+    def advance(self) -> None:
+        """Count one step."""
+        ...
+
+    def show(self, metrics: Mapping[str, float]) -> None:
+        """Show measures, keys with their prefix."""
         ...

@@ -62,6 +62,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "callback": ("ema", "freeze"),
     },
     "submitit": {"launcher": ("submitit",)},
+    "testing": {"command": ("plugins-check", "plugins-new")},
     "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"), "reader": ("lines",)},
 }
 

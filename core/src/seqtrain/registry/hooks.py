@@ -192,3 +192,19 @@ def _check(hook: str, implementation: HookImpl, name: str) -> Implementation | N
             )
     arguments = tuple(each.name for each in named if each.name in hooks[hook])
     return Implementation(hook, implementation.function, arguments, implementation.trylast - implementation.tryfirst)
+
+
+class _Relay:
+    def __init__(self, hooks: RunHooks) -> None:
+        self.hooks = hooks
+
+    def __getattr__(self, name: str) -> Any:
+        from functools import partial
+
+        return partial(self.hooks.call, name)
+
+
+def run_hooks(instances: Mapping[str, object], owners: Mapping[str, RegisteredComponent] | None = None) -> Any:
+    from types import SimpleNamespace
+
+    return SimpleNamespace(hook=_Relay(RunHooks(instances, owners)))

@@ -14,7 +14,8 @@ from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, UsageError
-from seqtrain.metrics.console import NoProgressBar, ProgressBar, start_logging
+from seqtrain.metrics.console import NoProgressBar, start_logging
+from seqtrain.protocols import ProgressBar
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.workers.group import WorkerGroup

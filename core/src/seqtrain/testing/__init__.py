@@ -1,13 +1,8 @@
-"""
-What a plugin is tested with: fixtures for pytest, a toy run, and a contract for each kind of component.
+"""The name that `seqtrain_testing`, now a distribution of its own, had before; it goes with the next major version."""
 
-An author's test is a subclass::
+from __future__ import annotations
 
-    from seqtrain.testing.contracts import ModelContract
+from importlib.util import find_spec
 
-    class TestRNN(ModelContract):
-        name = "rnn"
-        settings = {"hidden_dim": 16}
-
-The fixtures come with seqtrain itself: `seqtrain_host`, `tiny_corpus`, `run_dir`, `make_run`.
-"""
+if find_spec("seqtrain_testing") is None:
+    raise ImportError("seqtrain.testing is a package of its own now. Install it with `pip install seqtrain-testing`.")

@@ -1,4 +1,4 @@
-"""Find where the first NaN or infinity of a step came from."""
+"""What went wrong in a step, in words: numbers not finite, gradients that differ, batches too large."""
 
 from __future__ import annotations
 
@@ -12,7 +12,90 @@ from torch import Tensor, nn
 
 from seqtrain.batch import Batch
 from seqtrain.engine.engine import Engine
-from seqtrain.errors import OutOfMemoryError
+from seqtrain.errors import BadStepError, LossSpikeError, NonFiniteError, OutOfMemoryError, TrainingError
+from seqtrain.protocols import Criterion, Dataset
+from seqtrain.training.step_check import BadStep
+
+_EQUAL = 1e-6  # relative difference that adding up in another order may make
+_OF_THE_CPU = "can't allocate memory"  # torch's allocator on the CPU raises a plain RuntimeError
+
+
+def diagnose(
+    bad_step: BadStep, model: nn.Module, criterion: Criterion, engine: Engine, dataset: Dataset
+) -> TrainingError:
+    """
+    Return the error that says what went wrong in a step, where, and with which examples; all workers call this.
+
+    Args:
+        bad_step: as it was judged.
+        model: with the gradients of that step, unless the update was made already.
+        criterion: computes a loss without the other workers.
+        engine: where the step was computed.
+        dataset: describes the examples.
+    """
+    if bad_step.problem == "mismatch":
+        return TrainingError(describe_gradient_mismatch(model, engine))
+    if bad_step.problem == "spike":
+        ids = list(dict.fromkeys(each for ids in engine.group.all_gather_object(_ids(bad_step)) for each in ids))
+        error: BadStepError = LossSpikeError(
+            f"{_step(bad_step)} has a loss of {bad_step.loss:.4g} a target, more than {bad_step.largest:g} standard "
+            f"deviations ({bad_step.deviation:.4g}) above the mean of the steps before ({bad_step.mean:.4g}). "
+            f"{_outcome(bad_step)} {_describe_examples(dataset, ids)} "
+            "Try a lower optimizer.lr or a longer warm-up; trainer.loss_spike says what counts as a spike."
+        )
+    else:
+        error = NonFiniteError(_describe_nonfinite(bad_step, model, criterion, engine, dataset))
+    error.step = bad_step.numbers.step
+    return error
+
+
+def _describe_nonfinite(
+    bad_step: BadStep, model: nn.Module, criterion: Criterion, engine: Engine, dataset: Dataset
+) -> str:
+    """Run the step's forward passes again to see where it went wrong, and put it into words."""
+    numbers, origin = bad_step.numbers, None
+    if not bad_step.was_applied:
+        with engine.full_model(model) as full_model:
+
+            def run_again(index: int, sample: Batch) -> None:
+                engine.seed_micro_batch(numbers.step - 1, index)
+                criterion(full_model, sample)
+
+            origin = find_origin(full_model, engine.placed(numbers.samples), run_again)
+        found = origin or gradient_origin(model, engine, _ids(bad_step))
+    else:
+        remedy = "trainer.on_bad_step=skip looks before the update, and says where"
+        found = Origin(f"in the {bad_step.problem} ({remedy})", _ids(bad_step))
+    losses = [float(loss) for loss in numbers.losses]
+    told = engine.group.all_gather_object([origin is not None, found.place, list(found.ids), losses])
+    worker = max(range(len(told)), key=lambda rank: told[rank][0])  # the first that has seen it happen
+    _, place, ids, losses = told[worker]
+    where = f"on worker {worker}, {place}" if len(told) > 1 else place
+    return (
+        f"{_step(bad_step)} gave numbers that are not finite, {where}: "
+        f"losses {losses}, gradient norm {bad_step.grad_norm}. {_outcome(bad_step)} {_describe_examples(dataset, ids)} "
+        "Try a lower optimizer.lr, a longer warm-up, a smaller trainer.clip_norm, or trainer.precision=fp32; "
+        "trainer.on_bad_step=skip or rollback goes on without such a step."
+    )
+
+
+def _step(bad_step: BadStep) -> str:
+    return f"Step {bad_step.numbers.step} (epoch {bad_step.numbers.epoch})"
+
+
+def _outcome(bad_step: BadStep) -> str:
+    if bad_step.was_applied:
+        return "It was updated from, but saved nowhere: the same command resumes from the newest checkpoint."
+    return "Nothing was updated."
+
+
+def _describe_examples(dataset: Dataset, ids: Sequence[int]) -> str:
+    examples = ", ".join(dataset.describe(example) for example in ids[:3])
+    return f"Sample ids of the batch: {list(ids)} ({examples}, ...)."
+
+
+def _ids(bad_step: BadStep) -> list[int]:
+    return [example for sample in bad_step.numbers.samples for example in sample.ids.tolist()]
 
 
 @dataclass(frozen=True)
@@ -90,9 +173,6 @@ def _floats(output: object) -> Iterator[Tensor]:
         yield from _floats(tuple(output.values()))
 
 
-_EQUAL = 1e-6  # relative difference that adding up in another order may make
-
-
 def describe_gradient_mismatch(model: nn.Module, engine: Engine) -> str:
     """
     Compare the gradients of all workers, of which the norms differ.
@@ -113,12 +193,9 @@ def _told(what: str) -> str:
     return (
         f"After adding up, the workers have different gradients; {what}. Nothing was updated. "
         "Something changes the gradient of one worker alone: a callback or an optimizer that treats workers unequally, "
-        "another version of a library on one host, or faulty hardware. The same command goes on from the newest "
+        "another version of a library on one host, or faulty hardware. The same command resumes from the newest "
         "checkpoint."
     )
-
-
-_OF_THE_CPU = "can't allocate memory"  # torch's allocator on the CPU raises a plain RuntimeError
 
 
 @contextmanager
@@ -127,7 +204,7 @@ def explain_out_of_memory(samples: Sequence[Batch]) -> Iterator[None]:
     Turn the error of a full memory into one that names the batches.
 
     Raises:
-        OutOfMemoryError: the memory did not suffice. No update is half-made: this comes before any.
+        OutOfMemoryError: there was not enough memory. No update is half-made: this comes before any.
     """
     try:
         yield
@@ -140,8 +217,8 @@ def explain_out_of_memory(samples: Sequence[Batch]) -> Iterator[None]:
             for sample in samples
         )
         raise OutOfMemoryError(
-            f"The memory does not suffice for a step of {len(samples)} micro-batch(es) of the shape(s) {shapes}: "
+            f"There is not enough memory for a step of {len(samples)} micro-batch(es) of the shape(s) {shapes}: "
             f"{str(error) or type(error).__name__}. Nothing was updated. Lower data.max_tokens or data.max_sentences, "
             "and raise trainer.micro_batches_per_step by as much, so that the step stays as large; "
-            "or choose a smaller model. The same command then goes on from the newest checkpoint."
+            "or choose a smaller model. The same command then resumes from the newest checkpoint."
         ) from error

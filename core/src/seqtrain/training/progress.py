@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqtrain.errors import warn_renamed
+
 _FORMER_NAMES = {"left_out": "skipped_steps"}
 
 
@@ -53,6 +55,17 @@ class Progress:
         self.cursor = 0
         self.epoch_ended = False
         self.plan = ""
+
+    @property
+    def left_out(self) -> list[int]:
+        """Read `skipped_steps` instead; this was its name."""
+        warn_renamed("Progress.left_out", "skipped_steps")
+        return self.skipped_steps
+
+    def start_epoch_anew(self) -> None:
+        """Call `restart_epoch` instead; this was its name."""
+        warn_renamed("Progress.start_epoch_anew", "restart_epoch")
+        self.restart_epoch()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counters as plain numbers."""

@@ -14,7 +14,7 @@ from seqtrain.batch import Batch
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError
 from seqtrain.evaluation import Evaluator
-from seqtrain.protocols import Dataset, LRScheduler, Stateful, WantsConstantRate
+from seqtrain.protocols import Dataset, LRScheduler, ModelParameters, Stateful, WantsConstantRate
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,22 @@ def _check_inputs(model: nn.Module, batch: Batch) -> None:
             f"{', '.join(batch.net_input)}. Choose a model that is meant for this task; "
             "`seqtrain plugins list --kind model` shows what there is."
         ) from error
+
+
+def trained_parameters(model: nn.Module) -> ModelParameters:
+    """
+    Return what the optimizer is given.
+
+    Raises:
+        ConfigError: all parameters are frozen.
+    """
+    parameters = ModelParameters(model)
+    if not any(True for _ in parameters):
+        raise ConfigError(
+            "All parameters of the model are frozen, so there is nothing to train. Let callbacks.freeze.parameters, "
+            "or the callback that froze them, leave out some; `seqtrain evaluate` measures a model as it is."
+        )
+    return parameters
 
 
 def warn_of_falling_rate(optimizer: object, lr_scheduler: LRScheduler, total_steps: int | None) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from seqtrain.trainer import Trainer
+from seqtrain.protocols.hooks import Trainer
+from seqtrain.workers.group import WorkerGroup
 
 STOPPED, INTERRUPTED = 143, 130  # exit codes: as shells count SIGTERM and SIGINT
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
@@ -20,15 +19,8 @@ _SAVE = signal.SIGUSR1
 _SECONDS = 1.0  # between two looks for the stop file
 
 
-class Interruption:
-    """Whether the run was asked to stop; `exit_code` is 0 if it was not."""
-
-    def __init__(self) -> None:
-        self.exit_code = 0
-
-
 @contextmanager
-def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[Interruption]:
+def stop_on_request(trainer: Trainer, stop_file: str | None, group: WorkerGroup) -> Iterator[None]:
     """
     Let the run be stopped from outside, after its step and with a checkpoint.
 
@@ -40,16 +32,18 @@ def stop_on_request(trainer: Trainer, stop_file: str | None = None) -> Iterator[
     Args:
         trainer: the run.
         stop_file: a path; once a file is there, it is removed, and the run stops.
+        group: the workers; the main one looks for the file.
     """
-    interruption = Interruption()
 
     def stop(reason: str, exit_code: int) -> None:
-        interruption.exit_code = exit_code
-        trainer.stop(reason, interrupted=True)
+        trainer.stop(reason, interrupted=True, exit_code=exit_code)
 
-    again = signal.SIG_DFL if trainer.engine.group.world_size == 1 else signal.SIG_IGN
-    with _taking_signals(stop, trainer.request_checkpoint, again), _watching(stop_file, stop):
-        yield interruption
+    again = signal.SIG_DFL if group.world_size == 1 else signal.SIG_IGN
+    with (
+        _taking_signals(stop, trainer.request_checkpoint, again),
+        _watching(stop_file if group.is_main else None, stop),
+    ):
+        yield
 
 
 @contextmanager

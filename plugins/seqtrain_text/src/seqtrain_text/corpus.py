@@ -13,7 +13,7 @@ from seqtrain.api import ConfigError
 from seqtrain_text.corpus_config import CorpusConfig
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_text.files import find_file
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def write_corpus(files: Mapping[str, str], folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    with passing_folder(folder.parent, "the built-in corpus") as temporary:
+    with temporary_folder(folder.parent, "the built-in corpus") as temporary:
         made = temporary / folder.name
         made.mkdir()
         for name, text in files.items():

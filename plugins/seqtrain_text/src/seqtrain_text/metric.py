@@ -20,7 +20,7 @@ OF_CRITERIA = frozenset({"loss", "nll_loss", "ppl"})
 
 
 class MakeNamedMetric(Protocol):
-    """What a task is supplied with for `task.metrics`; see `build_named` in core."""
+    """What a task is supplied with for `task.metrics`; the registry's `build_named` in core."""
 
     def __call__(self, name: str, settings: object = None, /) -> AnyMetric:
         """Make the metric of this name, with settings if they are of its config class, else with its defaults."""

@@ -15,7 +15,7 @@ from seqtrain_text.binarise import Column, Encoder, LinePolicy, binarise
 from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import FlatRows, IntArray
 from seqtrain_text.store import TokenStore, build_stores, log_progress
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 from seqtrain_text.tokenizer import digest
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ class SubwordSamplingDataset(Generic[D]):
         """Return the columns with encoders that draw."""
         return [
             [
-                replace(column, tokenizer=Fitting(sampled(column.tokenizer, seed, epoch), column.tokenizer, longest))
+                replace(
+                    column, tokenizer=LengthLimited(sampled(column.tokenizer, seed, epoch), column.tokenizer, longest)
+                )
                 if column.samples
                 else column
                 for column in columns
@@ -141,7 +143,7 @@ class SubwordSamplingDataset(Generic[D]):
 
     def _build(self, columns: Sequence[Column], num_lines: int) -> list[TokenStore]:
         """Binarise text for this process alone: the folder is gone at once, and the files are with the stores."""
-        with passing_folder(self._text.cache) as folder:
+        with temporary_folder(self._text.cache) as folder:
             meta = binarise(columns, self._text.policy, folder, num_lines=num_lines, progress=log_progress())
             return [
                 TokenStore(
@@ -177,7 +179,7 @@ def without_sampling(dataset: D | SubwordSamplingDataset[D]) -> D:
 
 
 @dataclass(frozen=True)
-class Fitting:
+class LengthLimited:
     """
     Splits a line by chance, or, where that would be too long, as it always was.
 

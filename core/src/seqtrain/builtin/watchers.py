@@ -1,0 +1,29 @@
+"""What core itself has watch a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqtrain.config.schema import RunConfig
+from seqtrain.training.stopping import EarlyStopping
+from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.watchdog import RunWatch, Watchdog
+
+
+def own_watchers(config: RunConfig, group: WorkerGroup, *, higher_is_better: bool) -> dict[str, Any]:
+    """
+    Build the watchers, by their names in checkpoints and errors.
+
+    Args:
+        config: of the run.
+        group: the workers; several are watched for one that makes no progress.
+        higher_is_better: which way `trainer.best_metric` is better.
+    """
+    built: dict[str, Any] = {}
+    if config.trainer.patience is not None:
+        built["early_stopping"] = EarlyStopping(
+            config.trainer.best_metric, config.trainer.patience, higher_is_better=higher_is_better
+        )
+    if group.world_size > 1:
+        built["watchdog"] = RunWatch(Watchdog(config.distributed.timeout, group.rank))
+    return built

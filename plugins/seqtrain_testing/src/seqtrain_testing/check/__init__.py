@@ -1,0 +1,1 @@
+"""The rules that a plugin should keep, and what is found when they are applied."""

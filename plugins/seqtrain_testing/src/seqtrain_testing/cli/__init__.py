@@ -1,0 +1,1 @@
+"""The commands `seqtrain plugins new` and `seqtrain plugins check`."""
