@@ -87,4 +87,4 @@ def test_the_examples_are_configurations(example):
     resolved = resolve(registry, config_file=example, overrides=["task.train=x.tsv"]).config
 
     assert ("label", "text") == resolved.task.config.columns
-    assert resolved.trainer.best_metric in SingleLabel().higher_is_better
+    assert f"classify/{resolved.trainer.best_metric}" in SingleLabel().metrics

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError, PluginError, TrainingError
+from seqtrain.registry.discovery import discover
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.prediction_config import PredictionConfig
 from seqtrain_classify.task import ClassifyTask
@@ -74,6 +76,7 @@ def make_task(data: Path) -> MakeTask:
         return ClassifyTask(
             ClassifyConfig(**{"max_length": 8, **given, **settings}),
             tokenizer=lambda: whitespace(tokenizer),
+            metrics=partial(discover().build_named, "metric"),
             metric=(lambda: metric.config) if metric else None,
         )
 

@@ -11,8 +11,8 @@ import torch
 
 from seqtrain.errors import CheckpointError, DataError
 from seqtrain_classify.labels import in_order, load_labels, save_labels
-from seqtrain_classify.multi_label import SeveralLabels
-from seqtrain_classify.regression import Number
+from seqtrain_classify.multi_label import MultiLabel
+from seqtrain_classify.regression import Regression
 from seqtrain_classify.single_label import SingleLabel
 
 
@@ -24,7 +24,7 @@ def learned(kind, *cells):
 
 def several(separator=",", threshold=0.5):
     """Make the kind of several labels."""
-    return SeveralLabels(separator, threshold)
+    return MultiLabel(separator, threshold)
 
 
 def test_the_order_of_labels_does_not_depend_on_that_of_rows():
@@ -78,7 +78,7 @@ def test_a_label_with_the_separator_in_it_is_refused():
 @pytest.mark.parametrize(("cell", "number"), [("3.5", 3.5), (" -1e2 ", -100.0), (2, 2.0), (0.25, 0.25)])
 def test_numbers_are_read(cell, number):
     """From texts and from JSON."""
-    assert number == Number().read(cell)
+    assert number == Regression().read(cell)
 
 
 @pytest.mark.parametrize("cell", ["good", "", None, True, [1], "1,5"])
@@ -87,14 +87,14 @@ def test_a_label_that_is_no_number_is_refused(cell):
     with pytest.raises(
         ValueError, match=r"is no number, which task\.kind=regression asks for.*or set task\.kind=single"
     ):
-        Number().read(cell)
+        Regression().read(cell)
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", float("nan"), "1e39", 10**400])
 def test_a_number_that_is_not_finite_is_refused(cell):
     """In 32 bits, as the model computes."""
     with pytest.raises(ValueError, match=r"not finite|no number"):
-        Number().read(cell)
+        Regression().read(cell)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_number_that_is_not_finite_is_refused(cell):
         (SingleLabel(), ["1", "1"], r"x\.tsv: every row has the label '1'.*task\.label_column"),
         (several(), ["a", "", "a"], r"x\.tsv: 'a' is the only label, and task\.kind=multi .* or set task\.kind=single"),
         (several(), ["", ""], r"x\.tsv: no row has a label"),
-        (Number(), ["2", "2.0"], r"x\.tsv: every row has the number 2, so there is nothing to tell apart"),
+        (Regression(), ["2", "2.0"], r"x\.tsv: every row has the number 2, so there is nothing to tell apart"),
     ],
 )
 def test_one_class_alone_is_nothing_to_learn(kind, cells, message):
@@ -142,7 +142,7 @@ def test_labels_and_their_frequencies_are_logged(caplog):
     with caplog.at_level(logging.INFO):
         learned(SingleLabel(), "b", "a", "b")
         learned(several(), "b,a", "", "b")
-        learned(Number(), "1", "4")
+        learned(Regression(), "1", "4")
         learned(SingleLabel(), *range(60))
 
     assert "2 labels: a (1), b (2)" in caplog.text
@@ -155,7 +155,7 @@ def test_labels_and_their_frequencies_are_logged(caplog):
 def test_targets_are_taken_by_row():
     """In the type that criteria expect."""
     rows = np.array([2, 0])
-    single, multi, number = learned(SingleLabel(), "a", "b"), learned(several(), "a,b,c"), Number()
+    single, multi, number = learned(SingleLabel(), "a", "b"), learned(several(), "a,b,c"), Regression()
     targets = []
     for kind, cells in ((single, ["a", "b", "b"]), (multi, ["a,c", "b", ""]), (number, ["1", "2", "-0.5"])):
         targets.append(kind.new_targets())
@@ -203,10 +203,10 @@ def test_several_labels_are_those_above_the_threshold():
 
 def test_a_number_is_written_as_it_is():
     """There is no probability."""
-    scores = Number().scores(torch.tensor([[-1.25]])).numpy()
+    scores = Regression().scores(torch.tensor([[-1.25]])).numpy()
 
     assert (["-1.2500"], {"number": -1.25}, [-1.25]) == (
-        Number().cells(scores[0]), Number().fields(scores[0]), Number().decide(scores).tolist(),
+        Regression().cells(scores[0]), Regression().fields(scores[0]), Regression().decide(scores).tolist(),
     )  # fmt: skip
 
 

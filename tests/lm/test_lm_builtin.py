@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import DataError
+from seqtrain.registry.discovery import discover
 from seqtrain_lm import builtin
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.task import LMTask
@@ -74,7 +76,12 @@ def test_the_task_reads_its_own_corpus_like_any_other(
     """It is written once, and its splits are known before."""
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(library))
     selected = {"tokenizer": Selection("tokenizer", "char", CharConfig()), "reader": Selection("reader", "lines", None)}
-    task = LMTask(LMConfig(**selected, tokens_per_sample=8), tokenizer=lambda: char(CharConfig()), reader=Lines)
+    task = LMTask(
+        LMConfig(**selected, tokens_per_sample=8),
+        tokenizer=lambda: char(CharConfig()),
+        reader=Lines,
+        metrics=partial(discover().build_named, "metric"),
+    )
 
     assert ["train", "valid", "test"] == list(task.splits())
     for _ in range(2):

@@ -14,7 +14,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.protocols import ModelSpec
 from seqtrain.registry.discovery import discover
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.generation import Continuer
+from seqtrain_lm.generation import ContinuationGenerator
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_text.config import CharConfig
 from seqtrain_text.symbols import char
@@ -107,7 +107,9 @@ def test_the_models_memory_changes_nothing(beam: int) -> None:
             parameter.add_(torch.randn(parameter.shape) / 3)
 
     prompts = ["", "a", "bc", "de", "abcdef"]
-    with_memory, without = (Continuer([each], tokenizer, config)(prompts) for each in (model, WithoutMemory(model)))
+    with_memory, without = (
+        ContinuationGenerator([each], tokenizer, config)(prompts) for each in (model, WithoutMemory(model))
+    )
     assert [[each.text for each in found] for found in without] == [
         [each.text for each in found] for found in with_memory
     ]

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seqtrain.errors import TrainingError
-from seqtrain_lm.scoring import TextSize, TokenScorer, Window, measures_of, windows
+from seqtrain_lm import metrics
+from seqtrain_lm.likelihood import TextLikelihood, TextSize
+from seqtrain_lm.scoring import TokenScorer, Window, windows
 from seqtrain_text.padded import ranges
 
 PAD, EOS, VOCABULARY = 0, 2, 11
@@ -129,15 +131,27 @@ def test_a_model_gone_wrong_is_told() -> None:
         score(scorer([model]), text(5), [(0, 5)])
 
 
+def measures_of(nats: float, num_tokens: int, size: TextSize) -> dict[str, float]:
+    """Measure a text by all metrics of the task."""
+    text = TextLikelihood(nats=nats, num_tokens=num_tokens, size=size, context=8, stride=4)
+    found: dict[str, float] = {}
+    for make in (
+        metrics.nats_per_token, metrics.perplexity, metrics.bits_per_char, metrics.bits_per_byte, metrics.ppl_per_word
+    ):  # fmt: skip
+        found |= make(None).measure(text)
+    return found
+
+
 def test_measures_by_hand() -> None:
     """8 bits in 4 tokens, 8 characters, 16 bytes and 2 words."""
     measures = measures_of(8 * math.log(2), 4, TextSize(chars=8, num_bytes=16, words=2))
 
     assert pytest.approx({
-        "nats_per_token": 2 * math.log(2), "bits_per_char": 1, "bits_per_byte": 0.5, "ppl_per_word": 16,
+        "nats_per_token": 2 * math.log(2), "perplexity": 4, "bits_per_char": 1, "bits_per_byte": 0.5, "ppl_per_word": 16,
     }) == measures  # fmt: skip
 
 
 def test_a_hopeless_perplexity_is_a_number() -> None:
     """A model that finds a text all but impossible is measured all the same."""
     assert math.isfinite(measures_of(1e9, 1, TextSize(1, 1, 1))["ppl_per_word"])
+    assert math.isfinite(measures_of(1e9, 1, TextSize(1, 1, 1))["perplexity"])

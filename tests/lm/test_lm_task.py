@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, ConfigError, DataError
+from seqtrain.registry.discovery import discover
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.evaluation_config import EvaluationConfig
 from seqtrain_lm.generation_config import GenerationConfig
@@ -77,6 +79,7 @@ def make_task(data: Path) -> MakeTask:
         return LMTask(
             LMConfig(**given),
             tokenizer=lambda: (whitespace if words else char)(selected.config),
+            metrics=partial(discover().build_named, "metric"),
             reader=lambda: given["reader"].config or Lines(),
         )
 

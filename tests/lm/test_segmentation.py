@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtrain_lm.segmentation import Cutter
+from seqtrain_lm.segmentation import LineSegmenter
 
 LENGTHS = st.lists(st.integers(1, 12), max_size=30)
 MODES = st.sampled_from(["complete", "complete_doc", "eos"])
 
 
 def cut(lengths: list[int], break_mode: str, size: int, too_long: str = "split") -> list[tuple[int, int]]:
-    return list(Cutter(break_mode, size, too_long)(lengths))
+    return list(LineSegmenter(break_mode, size, too_long)(lengths))
 
 
 def test_complete_takes_whole_lines() -> None:
@@ -44,7 +44,7 @@ def test_eos_takes_one_line() -> None:
 )
 def test_a_line_above_the_size_follows_the_policy(mode: str, too_long: str, expected: list[tuple[int, int]]) -> None:
     """It is split, cut off or left out, and counted with its number."""
-    cutter = Cutter(mode, 5, too_long)
+    cutter = LineSegmenter(mode, 5, too_long)
 
     assert expected == list(cutter([2, 12, 3]))
     assert (1, 1) == (cutter.num_too_long, cutter.first_too_long)
@@ -52,7 +52,7 @@ def test_a_line_above_the_size_follows_the_policy(mode: str, too_long: str, expe
 
 def test_the_first_line_above_the_size_is_remembered() -> None:
     """The number stays that of the first, even if that is line 0."""
-    cutter = Cutter("eos", 2, "split")
+    cutter = LineSegmenter("eos", 2, "split")
     list(cutter([5, 1, 5]))
 
     assert (2, 0, 1) == (cutter.num_too_long, cutter.first_too_long, cutter.num_empty)

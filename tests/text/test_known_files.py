@@ -14,7 +14,7 @@ from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.known_files import ask_once
 from seqtrain_text.store import LinePolicy, build_stores
 from seqtrain_text.symbols import whitespace
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 
 
 class Finding:
@@ -81,7 +81,7 @@ def test_a_live_process_is_believed_and_a_dead_one_is_not(tmp_path: Path, path: 
     assert find.times == 0
     assert ask_once(tmp_path / "cache", path, "words", find) == ["a", "b"]
     assert find.times == 1
-    with passing_folder(tmp_path / "cache"):
+    with temporary_folder(tmp_path / "cache"):
         assert len(list((tmp_path / "cache").iterdir())) == 2
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtrain_text import bpe_dropout, drawn_pieces
+from seqtrain_text import bpe_dropout, piece_sampling
 from seqtrain_text.bpe_dropout import Merges, merge_words
 from seqtrain_text.config import BPEConfig, UnigramConfig
 from seqtrain_text.flat_rows import FlatRows
@@ -109,7 +109,7 @@ def test_ways_are_drawn_by_their_probability():
     processor = tokenizer._processor
     ways = [tuple(each) for each in processor.nbest_encode_as_ids(word, 512)]
     weights = np.exp(0.2 * np.array([sum(processor.get_score(i) for i in way) for way in ways]))
-    drawn = [tuple(tokenizer.drawn(1, epoch).encode_batch([word])[0].tolist()) for epoch in range(4000)]
+    drawn = [tuple(tokenizer.sampled(1, epoch).encode_batch([word])[0].tolist()) for epoch in range(4000)]
 
     assert len(ways) > 1
     for way, share in zip(ways, weights / weights.sum(), strict=True):
@@ -131,7 +131,7 @@ def digest_of_draws(name, model):
     make = {"bpe": (bpe, BPEConfig(dropout=0.3)), "unigram": (unigram, UnigramConfig(sampling_alpha=0.2))}[name]
     tokenizer = make[0](make[1])
     tokenizer._use(model)
-    return digest(b"".join(part.tobytes() for part in tokenizer.drawn(5, 7).encode_batch([*LINES, *ODD])))
+    return digest(b"".join(part.tobytes() for part in tokenizer.sampled(5, 7).encode_batch([*LINES, *ODD])))
 
 
 @pytest.mark.parametrize("name", ["bpe", "unigram"])
@@ -139,7 +139,7 @@ def digest_of_draws(name, model):
 @given(lines=st.lists(st.sampled_from([*LINES, *ODD]), min_size=1, max_size=8))
 def test_odd_lines_do_not_depend_on_others(name, lines):
     """Not even on those that cannot be taken word by word."""
-    encoder = trained(name).drawn(1, 1)
+    encoder = trained(name).sampled(1, 1)
 
     assert [rows_of(encoder.encode_batch([line]))[0] for line in lines] == rows_of(encoder.encode_batch(lines))
 
@@ -147,13 +147,13 @@ def test_odd_lines_do_not_depend_on_others(name, lines):
 @pytest.mark.parametrize("name", ["bpe", "unigram"])
 def test_words_are_forgotten_rather_than_that_memory_grows(name, monkeypatch):
     """What is drawn stays the same."""
-    expected = rows_of(trained(name).drawn(1, 1).encode_batch(LINES))
-    monkeypatch.setattr(drawn_pieces, "CACHED_WORDS", 10)
-    monkeypatch.setattr(drawn_pieces, "CACHED_WAYS", 3)
+    expected = rows_of(trained(name).sampled(1, 1).encode_batch(LINES))
+    monkeypatch.setattr(piece_sampling, "CACHED_WORDS", 10)
+    monkeypatch.setattr(piece_sampling, "CACHED_WAYS", 3)
     small = {"bpe": bpe(BPEConfig(dropout=0.3)), "unigram": unigram(UnigramConfig(sampling_alpha=0.2))}[name]
     small._use(trained(name)._model)
 
-    assert [rows_of(small.drawn(1, 1).encode_batch([line]))[0] for line in LINES] == expected
+    assert [rows_of(small.sampled(1, 1).encode_batch([line]))[0] for line in LINES] == expected
 
 
 def test_chance_is_the_same_on_every_machine():

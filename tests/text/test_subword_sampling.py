@@ -18,7 +18,7 @@ from seqtrain_text import binarise
 from seqtrain_text.config import BPEConfig, CharConfig, UnigramConfig
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.store import Column, LinePolicy, build_stores
-from seqtrain_text.subword_sampling import DrawsSplits, Fitting, TextRules, drawn, make_dataset
+from seqtrain_text.subword_sampling import LengthLimited, SamplesSubwords, TextRules, make_dataset, sampled
 from seqtrain_text.symbols import char
 
 LINES = [
@@ -62,9 +62,9 @@ def name(request):
 @settings(max_examples=30, deadline=None)
 def test_a_split_depends_on_seed_epoch_and_line_alone(what, lines, seed):
     """Not on the lines before it, on how many are encoded together, or on what was drawn in between."""
-    encoder = trained(what).drawn(seed, 3)
+    encoder = trained(what).sampled(seed, 3)
     together = rows_of(encoder, lines)
-    trained(what).drawn(seed, 4).encode_batch(LINES[:3])
+    trained(what).sampled(seed, 4).encode_batch(LINES[:3])
 
     assert rows_of(encoder, lines[::-1])[::-1] == together
     assert [rows_of(encoder, [line])[0] for line in lines] == together
@@ -72,7 +72,7 @@ def test_a_split_depends_on_seed_epoch_and_line_alone(what, lines, seed):
 
 def test_a_thread_draws_what_another_draws(name):
     """A random state of its own changes nothing, in a thread that is new or has drawn before."""
-    encoder, found = trained(name).drawn(1, 1), []
+    encoder, found = trained(name).sampled(1, 1), []
     expected = rows_of(encoder, LINES)
 
     def work():
@@ -89,7 +89,7 @@ def test_epochs_and_seeds_differ(name):
     """Most lines are split in another way; each way decodes to the text that the usual one decodes to."""
     tokenizer = trained(name)
     usual = rows_of(tokenizer, LINES)
-    ways = [usual, *(rows_of(tokenizer.drawn(*each), LINES) for each in ((1, 1), (1, 2), (2, 1)))]
+    ways = [usual, *(rows_of(tokenizer.sampled(*each), LINES) for each in ((1, 1), (1, 2), (2, 1)))]
 
     for number, way in enumerate(ways):
         assert [tokenizer.decode(row) for row in way] == [tokenizer.decode(row) for row in usual]
@@ -104,7 +104,7 @@ def test_dropout_leaves_out_its_share_of_merges(vocab_size, merges):
     tokenizer.train(["abc"] * 20)
     whole = rows_of(tokenizer, ["abc"])
     assert tokenizer.vocabulary()[4:-4] == ["ab", "abc"][:merges]
-    num_whole = sum(rows_of(tokenizer.drawn(1, epoch), ["abc"]) == whole for epoch in range(4000))
+    num_whole = sum(rows_of(tokenizer.sampled(1, epoch), ["abc"]) == whole for epoch in range(4000))
 
     assert num_whole / 4000 == pytest.approx(0.75**merges, abs=0.03)
 
@@ -112,7 +112,7 @@ def test_dropout_leaves_out_its_share_of_merges(vocab_size, merges):
 def test_the_tokenizer_itself_draws_nothing(name):
     """Before and after others were made of it to draw, it encodes as one that is not set to; so do its fingerprints."""
     tokenizer, plain = trained(name), trained(name, plain=True)
-    prints = {tokenizer.drawn(seed, epoch).fingerprint for seed in (1, 2) for epoch in (1, 2)}
+    prints = {tokenizer.sampled(seed, epoch).fingerprint for seed in (1, 2) for epoch in (1, 2)}
 
     assert rows_of(tokenizer, LINES) == rows_of(plain, LINES)
     assert tokenizer.fingerprint == plain.fingerprint
@@ -124,8 +124,8 @@ def test_a_tokenizer_that_is_not_set_to_draws_nothing(what):
     """It stays the tokenizer that it is."""
     tokenizer = trained(what, plain=True)
 
-    assert drawn(tokenizer, 1, 2) is tokenizer
-    assert isinstance(tokenizer, DrawsSplits) == (what != "char")
+    assert sampled(tokenizer, 1, 2) is tokenizer
+    assert isinstance(tokenizer, SamplesSubwords) == (what != "char")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def columns(tmp_path, name):
     for side in ("en", "de"):
         (tmp_path / f"x.{side}").write_text("\n".join([*LINES, "", *LINES]) + "\n")
     return [
-        Column(tmp_path / "x.en", trained(name), "source", draws=True),
+        Column(tmp_path / "x.en", trained(name), "source", samples=True),
         Column(tmp_path / "x.de", trained(name), "target"),
     ]
 
@@ -223,7 +223,7 @@ def test_the_fingerprint_is_that_of_text_and_settings(columns, rules, name):
     others = {"bpe": bpe(BPEConfig(dropout=0.2)), "unigram": unigram(UnigramConfig(sampling_alpha=0.3))}
     other = others[name]
     other._use(trained(name)._model)
-    changed = [Column(columns[0].path, other, "source", draws=True), columns[1]]
+    changed = [Column(columns[0].path, other, "source", samples=True), columns[1]]
 
     assert dataset.fingerprint == before == make_dataset([columns], Sides, rules).fingerprint
     assert before != make_dataset([changed], Sides, rules).fingerprint
@@ -233,16 +233,16 @@ def test_the_fingerprint_is_that_of_text_and_settings(columns, rules, name):
 def test_without_drawing_all_is_as_ever(columns, rules, name):
     """The dataset is the task's own, of the stores and fingerprints that `build_stores` gives for such a tokenizer."""
     plain = trained(name, plain=True)
-    files = [Column(each.path, plain, each.name, draws=True) for each in columns]
+    files = [Column(each.path, plain, each.name, samples=True) for each in columns]
     dataset = make_dataset([files], Sides, rules)
-    undrawn = [Column(each.path, plain, each.name) for each in columns]
+    without_sampling = [Column(each.path, plain, each.name) for each in columns]
     folders = sorted(each.name for each in rules.cache.iterdir())
 
     assert isinstance(dataset, Sides)
     assert not isinstance(dataset, VariesByEpoch)
-    assert dataset.fingerprint == Sides([build_stores(undrawn, cache=rules.cache, policy=SKIP)]).fingerprint
+    assert dataset.fingerprint == Sides([build_stores(without_sampling, cache=rules.cache, policy=SKIP)]).fingerprint
     assert sorted(each.name for each in rules.cache.iterdir()) == folders
-    assert not isinstance(make_dataset([undrawn], Sides, rules), VariesByEpoch)
+    assert not isinstance(make_dataset([without_sampling], Sides, rules), VariesByEpoch)
 
 
 def test_an_epoch_leaves_nothing_in_the_cache(columns, rules):
@@ -279,9 +279,9 @@ def test_where_rows_are_no_examples_batches_set_no_limit(columns, rules):
 def test_only_the_lines_that_are_too_long_are_split_as_usual(name):
     """The others keep what was drawn, and all keep their places."""
     tokenizer = trained(name)
-    usual, chance = rows_of(tokenizer, LINES), rows_of(tokenizer.drawn(1, 1), LINES)
+    usual, chance = rows_of(tokenizer, LINES), rows_of(tokenizer.sampled(1, 1), LINES)
     longest = sorted(map(len, chance))[len(LINES) // 2]
-    fitting = rows_of(Fitting(tokenizer.drawn(1, 1), tokenizer, longest), LINES)
+    fitting = rows_of(LengthLimited(tokenizer.sampled(1, 1), tokenizer, longest), LINES)
 
     expected = [draw if len(draw) < longest else plain for draw, plain in zip(chance, usual, strict=True)]
     assert fitting == expected

@@ -10,14 +10,14 @@ import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_text.corpus import write_corpus
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 
 
 def test_a_folder_is_gone_at_its_end_with_what_is_in_it(tmp_path: Path) -> None:
     """Also where the end is an error."""
-    with passing_folder(tmp_path / "cache") as folder:
+    with temporary_folder(tmp_path / "cache") as folder:
         (folder / "file").write_text("x")
-    with pytest.raises(KeyError), passing_folder(tmp_path / "cache") as folder:
+    with pytest.raises(KeyError), temporary_folder(tmp_path / "cache") as folder:
         raise KeyError
 
     assert list((tmp_path / "cache").iterdir()) == []
@@ -30,13 +30,13 @@ def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path
     (tmp_path / "other").mkdir()
     child = os.fork()
     if not child:
-        with passing_folder(tmp_path) as folder:
+        with temporary_folder(tmp_path) as folder:
             (folder / "half").write_text("x")
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     assert len(list(tmp_path.glob("unfinished-*/half"))) == 1
 
-    with passing_folder(tmp_path) as first, passing_folder(tmp_path) as second:
+    with temporary_folder(tmp_path) as first, temporary_folder(tmp_path) as second:
         assert {first, second, tmp_path / "other"} == set(tmp_path.iterdir())
 
 
@@ -45,6 +45,6 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_its_setting(tmp_path: Path
     (tmp_path / "cache").write_text("x")
 
     with pytest.raises(DataError, match=r"write binarised text to .*data\.cache_dir=FOLDER"):
-        passing_folder(tmp_path / "cache").__enter__()
+        temporary_folder(tmp_path / "cache").__enter__()
     with pytest.raises(DataError, match="write the built-in corpus to"):
         write_corpus({"a": "text"}, tmp_path / "cache" / "corpus")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, DataError, PluginError
+from seqtrain.registry.discovery import discover
 from seqtrain_text.config import BPEConfig, WhitespaceConfig
 from seqtrain_text.readers import Lines
 from seqtrain_text.sentence_piece import bpe
@@ -59,6 +61,7 @@ def data(tmp_path: Path) -> Path:
 
 
 MakeTask = Callable[..., TranslationTask]
+METRICS = partial(discover().build_named, "metric")
 
 
 @pytest.fixture
@@ -82,6 +85,7 @@ def make_task(data: Path) -> MakeTask:
             TranslationConfig(**given),
             tokenizer=lambda: whitespace(given["tokenizer"].config),
             reader=lambda: given["reader"].config or Lines(),
+            metrics=METRICS,
             metric=make_metric,
         )
 
@@ -468,7 +472,7 @@ def test_the_built_in_corpus_goes_the_same_way(tmp_path: Path) -> None:
         tokenizer=Selection("tokenizer", "bpe", BPEConfig(vocab_size=400)),
         reader=Selection("reader", "lines", None),
     )
-    task = TranslationTask(config, tokenizer=lambda: bpe(BPEConfig(vocab_size=400)), reader=Lines)
+    task = TranslationTask(config, tokenizer=lambda: bpe(BPEConfig(vocab_size=400)), reader=Lines, metrics=METRICS)
 
     prepared(task, tmp_path)
 

@@ -25,6 +25,9 @@ class Task(ABC):
 
         TranslationTask(config, tokenizer=make_tokenizer)
 
+    For a field that is a list of names of components, the function is called with a name, and perhaps with a config
+    for components whose config class that is.
+
     After that, either `prepare` (training) or `load` (prediction, with the corpus gone) is called once.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_classify.prediction_config import PredictionConfig
-from seqtrain_text.corpus_config import CorpusConfig
+from seqtrain_text.corpus_config import TextTaskConfig
 from seqtrain_text.dummy_config import DummyConfig
 
 
@@ -19,7 +19,7 @@ class LabelledDummyConfig(DummyConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifyConfig(CorpusConfig):
+class ClassifyConfig(TextTaskConfig):
     """Tables of labelled texts, how texts become tokens, and how a trained model is asked."""
 
     train: Any = option(
@@ -69,9 +69,16 @@ class ClassifyConfig(CorpusConfig):
     prepend_bos: bool = option(
         False, help="begin each row with bos, for a model that reads its answer off the first token"
     )
+    metrics: tuple[str, ...] | None = option(
+        None,
+        help="metrics of answers, by name; default: accuracy, macro_f1, micro_f1 and, with a single label, mcc; or "
+        "pearson and spearman",
+        component="metric",
+        may_change=True,
+    )
     metric: Selection | None = option(
         None,
-        help="one more measure of answers, beside accuracy and the like; it is given them as `seqtrain predict` "
+        help="one more metric of answers, with settings of its own; one of texts is given them as `seqtrain predict` "
         "writes them",
         component="metric",
         may_change=True,

@@ -12,6 +12,7 @@ from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.task import ClassifyTask
 from seqtrain_text.dummy_store import DummyStore, scramble
 from seqtrain_text.dummy_task import DummyTask
+from seqtrain_text.metric import MakeNamedMetric
 from seqtrain_text.tokenizer_io import MakeTokenizer
 
 
@@ -22,10 +23,11 @@ class DummyClassifyTask(DummyTask, ClassifyTask):
     Args:
         config: see `ClassifyConfig`.
         tokenizer: makes one that knows no text.
+        metrics: makes a metric by its name.
     """
 
-    def __init__(self, config: ClassifyConfig, *, tokenizer: MakeTokenizer) -> None:
-        super().__init__(config, tokenizer=tokenizer)
+    def __init__(self, config: ClassifyConfig, *, tokenizer: MakeTokenizer, metrics: MakeNamedMetric) -> None:
+        super().__init__(config, tokenizer=tokenizer, metrics=metrics)
         if config.kind != "regression":
             self._kind.restore([f"label-{number}" for number in range(config.dummy.classes)])
 
@@ -34,11 +36,12 @@ class DummyClassifyTask(DummyTask, ClassifyTask):
         """How the data is made up."""
         return self._config.dummy
 
-    def _new_dataset(self, split: str) -> LabelledDataset:
+    def new_dataset(self, split: str) -> LabelledDataset:
+        """Make up rows with labels."""
         size, targets = self.dummy.counts[split], self._kind.new_targets()
         for target in self._targets(size, np.uint64(self.dummy.seed)):
             targets.append(target)
-        return self._joined([LabelledTable(store=DummyStore(self.dummy, size, stream=split), targets=targets)])
+        return self.join_tables([LabelledTable(store=DummyStore(self.dummy, size, stream=split), targets=targets)])
 
     def _targets(self, size: int, key: np.uint64) -> Iterator[Any]:
         """Yield the target of each row, as `Targets.append` takes it."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqtrain.api import Rows, Tokenizer
+from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.kind import IntArray
 from seqtrain_text.padded import ranges
-from seqtrain_text.subword_sampling import drawn
+from seqtrain_text.subword_sampling import sampled
 from seqtrain_text.tokenizer import digest
 
 PAIR_SEPARATOR = "\t"
@@ -38,6 +39,16 @@ class RowEncoder:
     prepend_bos: bool
     cut_to: int | None
 
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, config: ClassifyConfig, *, cuts: bool) -> RowEncoder:
+        """Make one with the settings of a task; `cuts` says whether pairs are cut to `max_length`."""
+        return cls(
+            tokenizer=tokenizer,
+            is_pair=config.is_pair,
+            prepend_bos=config.prepend_bos,
+            cut_to=config.max_length if cuts else None,
+        )
+
     @property
     def vocab_size(self) -> int:
         """The tokenizer's."""
@@ -59,9 +70,9 @@ class RowEncoder:
         rules = (self.tokenizer.fingerprint, self.is_pair, self.prepend_bos, self.is_pair and self.cut_to)
         return digest(repr(rules).encode())
 
-    def drawn(self, seed: int, epoch: int) -> RowEncoder:
-        """Return an encoder whose tokenizer draws how it splits texts, where it is set to; see `DrawsSplits`."""
-        return replace(self, tokenizer=drawn(self.tokenizer, seed, epoch))
+    def sampled(self, seed: int, epoch: int) -> RowEncoder:
+        """Return an encoder whose tokenizer draws how it splits texts, where it is set to; see `SamplesSubwords`."""
+        return replace(self, tokenizer=sampled(self.tokenizer, seed, epoch))
 
     def encode_batch(self, lines: Sequence[str]) -> Rows:
         """

@@ -55,6 +55,11 @@ class ExampleReader:
     config: ClassifyConfig
     empty: str
 
+    @classmethod
+    def of_split(cls, split: str, config: ClassifyConfig) -> ExampleReader:
+        """Return what reads a split's tables; only training may leave rows out, or measures could not be compared."""
+        return cls(config, config.empty_lines if split == "train" else "keep")
+
     def all_rows(self, path: Path) -> Iterator[Example]:
         """
         Yield the examples of a table, those that are left out included.

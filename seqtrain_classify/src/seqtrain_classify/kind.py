@@ -6,8 +6,7 @@ B texts, N texts of a split, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,20 +15,6 @@ from torch import Tensor
 
 IntArray = NDArray[np.int64]
 Scores = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """
-    How good answers are.
-
-    Args:
-        measures: finite numbers by name.
-        notes: how they were taken, by the same names, and further facts.
-    """
-
-    measures: Mapping[str, float]
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Targets(Protocol):
@@ -55,8 +40,13 @@ class Kind(Protocol):
     """What `task.kind` stands for. Before use, either `learn` or `restore` is called once."""
 
     @property
-    def higher_is_better(self) -> frozenset[str]:
-        """The measures, of all of which more is better."""
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics to measure by, by qualified name, unless `task.metrics` names others."""
+        ...
+
+    @property
+    def results_type(self) -> type:
+        """What `results` returns."""
         ...
 
     @property
@@ -112,8 +102,8 @@ class Kind(Protocol):
         """Return an answer for each of the scores (B, C), as comparable with targets."""
         ...
 
-    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
-        """Compare answers with the targets of N >= 1 texts."""
+    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> object:
+        """Put answers beside the targets of N >= 1 texts, for metrics."""
         ...
 
     def written(self, answers: NDArray[Any]) -> list[str]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
-from seqtrain_classify.kind import Measured, Scores
+from seqtrain_classify.kind import Scores
 from seqtrain_classify.labels import LabelMap, in_order, read_label, told
-from seqtrain_classify.measures import label_set_measures
+from seqtrain_classify.results import LabelSetResults
 from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import LabelSetTargets
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @final
-class SeveralLabels:
+class MultiLabel:
     """
     Any labels each; see `Kind` for the methods.
 
@@ -31,7 +31,8 @@ class SeveralLabels:
         threshold: a text has the labels that are at least so probable.
     """
 
-    higher_is_better = frozenset({"accuracy", "macro_f1", "micro_f1"})
+    metrics = ("classify/accuracy", "classify/macro_f1", "classify/micro_f1")
+    results_type = LabelSetResults
 
     def __init__(self, separator: str, threshold: float) -> None:
         self._separator, self._threshold = separator, threshold
@@ -96,9 +97,9 @@ class SeveralLabels:
         """Return (B, C) bool, which labels are probable enough."""
         return scores >= self._threshold
 
-    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
-        """Compare sets of labels, (N, C) each."""
-        return label_set_measures(answers, expected > 0, self.labels)
+    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> LabelSetResults:
+        """Put answers beside targets."""
+        return LabelSetResults(answers, expected > 0, self.labels)
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write the labels of each text, with the separator between."""

@@ -43,6 +43,9 @@ class Predictor:
         """
         Answer each line, reading no further ahead than a buffer; at the end, say how many were cut.
 
+        Each answer is the label, or the labels, and the probability of each label that there is, with tabs between; or
+        the number. With `prediction.format=json` it is an object.
+
         Raises:
             DataError: a line should be a pair and is none.
         """

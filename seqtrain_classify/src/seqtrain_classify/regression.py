@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
-from seqtrain_classify.kind import Measured, Scores
-from seqtrain_classify.measures import number_measures
+from seqtrain_classify.kind import Scores
+from seqtrain_classify.results import NumberResults
 from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import NumberTargets
 
@@ -22,10 +22,11 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 @final
-class Number:
+class Regression:
     """A number each; see `Kind` for the methods."""
 
-    higher_is_better = frozenset({"pearson", "spearman"})
+    metrics = ("classify/pearson", "classify/spearman")
+    results_type = NumberResults
     labels: Sequence[str] = ()
     num_classes = 1
 
@@ -70,9 +71,9 @@ class Number:
         """Return the numbers, (B,)."""
         return scores[:, 0]
 
-    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
-        """Compare numbers."""
-        return number_measures(answers, expected)
+    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> NumberResults:
+        """Put answers beside targets."""
+        return NumberResults(answers, expected)
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write numbers."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
-from seqtrain_classify.kind import Measured, Scores
+from seqtrain_classify.kind import Scores
 from seqtrain_classify.labels import LabelMap, in_order, read_label, told
-from seqtrain_classify.measures import label_measures
+from seqtrain_classify.results import LabelResults
 from seqtrain_classify.tables import shorten
 from seqtrain_classify.targets import LabelTargets
 
@@ -26,7 +26,8 @@ SUSPICIOUS = 50  # labels: fewer may well be most of a small table
 class SingleLabel:
     """One label each; see `Kind` for the methods."""
 
-    higher_is_better = frozenset({"accuracy", "macro_f1", "micro_f1", "mcc"})
+    metrics = ("classify/accuracy", "classify/macro_f1", "classify/micro_f1", "classify/mcc")
+    results_type = LabelResults
 
     def __init__(self) -> None:
         self._map = LabelMap(())
@@ -83,9 +84,9 @@ class SingleLabel:
         numbers: NDArray[Any] = scores.argmax(-1)
         return numbers
 
-    def measure(self, answers: NDArray[Any], expected: NDArray[Any]) -> Measured:
-        """Compare numbers of labels."""
-        return label_measures(answers, expected, self.labels)
+    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> LabelResults:
+        """Put answers beside targets."""
+        return LabelResults(answers, expected, self.labels)
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write labels."""

@@ -17,7 +17,7 @@ import numpy as np
 from seqtrain.api import DataError
 from seqtrain_lm.mapped_array import IntArray, Numbers
 from seqtrain_lm.packing import best_fit
-from seqtrain_lm.segmentation import Cutter, Span
+from seqtrain_lm.segmentation import LineSegmenter, Span
 from seqtrain_text.padded import ranges
 from seqtrain_text.row_store import RowStore
 
@@ -191,7 +191,7 @@ def make_blocks(store: RowStore, rules: BlockRules, name: object) -> Blocks:
     """
     if rules.break_mode == "none":
         return EvenBlocks(store.num_tokens, rules.size, every=1 if rules.random else rules.size)
-    cutter = Cutter(rules.break_mode, rules.size, rules.too_long)
+    cutter = LineSegmenter(rules.break_mode, rules.size, rules.too_long)
     spans = cutter(line_lengths(store))
     if rules.too_long == "error":
         spans = _refusing(spans, cutter, store)
@@ -219,7 +219,7 @@ def _in_chunks(spans: Iterable[Span]) -> Iterator[IntArray]:
         yield np.array(chunk, np.int64)
 
 
-def _refusing(spans: Iterable[Span], cutter: Cutter, store: RowStore) -> Iterator[Span]:
+def _refusing(spans: Iterable[Span], cutter: LineSegmenter, store: RowStore) -> Iterator[Span]:
     """Yield spans until a line was too long."""
     for span in spans:
         if cutter.num_too_long:
@@ -234,7 +234,7 @@ def _refusing(spans: Iterable[Span], cutter: Cutter, store: RowStore) -> Iterato
         )
 
 
-def _report(cutter: Cutter, store: RowStore, name: object) -> None:
+def _report(cutter: LineSegmenter, store: RowStore, name: object) -> None:
     """Say what became of odd lines."""
     if cutter.num_too_long:
         logger.warning(

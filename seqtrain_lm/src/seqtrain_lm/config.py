@@ -8,11 +8,11 @@ from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_lm.evaluation_config import EvaluationConfig
 from seqtrain_lm.generation_config import GenerationConfig
 from seqtrain_lm.noise_config import NoiseConfig
-from seqtrain_text.corpus_config import CorpusConfig
+from seqtrain_text.corpus_config import TextTaskConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class LMConfig(CorpusConfig):
+class LMConfig(TextTaskConfig):
     """Text, how it becomes blocks of tokens, what is predicted of them, and how text is scored and continued."""
 
     reader: Selection = option(
@@ -50,6 +50,15 @@ class LMConfig(CorpusConfig):
     )
     noise: NoiseConfig = option(default_factory=NoiseConfig, help="what is hidden, unless objective=causal")
     evaluation: EvaluationConfig = option(default_factory=EvaluationConfig, help="how text is scored", may_change=True)
+    metrics: tuple[str, ...] | None = option(
+        None,
+        help="metrics of text, by name; default: nats_per_token, bits_per_char, bits_per_byte and ppl_per_word",
+        component="metric",
+        may_change=True,
+    )
+    metric: Selection | None = option(
+        None, help="one more metric of text, with settings of its own", component="metric", may_change=True
+    )
     score_validation: bool = option(
         True,
         help="score the validation sets whenever they are measured, and report bits per byte and the like",
@@ -79,6 +88,11 @@ class LMConfig(CorpusConfig):
         self.check_dummy_length(self.tokens_per_sample, "tokens_per_sample")
         self._check_blocks()
         self._check_evaluation()
+        if self.objective != "causal" and (self.metrics or self.metric is not None):
+            raise ConfigError(
+                f"metrics are for objective=causal: a model that was trained with objective={self.objective} gives "
+                "text no probability. Leave out task.metrics and task.metric."
+            )
 
     @property
     def context(self) -> int:

@@ -9,14 +9,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from seqtrain.api import Batch
-from seqtrain_lm.blocks import Blocks
+from seqtrain.api import Batch, DataError
+from seqtrain_lm.blocks import BlockRules, Blocks, make_blocks
+from seqtrain_lm.config import LMConfig
 from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import BlockRows, in_order
 from seqtrain_lm.vocabulary import Vocabulary
+from seqtrain_text.corpus import CorpusFile
 from seqtrain_text.joined_files import JoinedFiles
 from seqtrain_text.mixing import epoch_weights
 from seqtrain_text.row_store import RowStore
+from seqtrain_text.store import TokenStore
 
 
 class MakeBatches(Protocol):
@@ -135,3 +138,37 @@ class BlockDataset:
         file = self.files[number]
         start = int(file.blocks.spans(np.array([block])).starts[0])
         return f"{file.store.describe(file.store.row_at(start))}, token {start + 1} of the file"
+
+
+def block_rules(config: LMConfig, *, is_training: bool) -> BlockRules:
+    """Return how text becomes blocks: only training may leave any out, or sample them at random."""
+    return BlockRules(
+        size=config.tokens_per_sample,
+        break_mode=config.break_mode,
+        too_long=config.too_long if is_training else "split",
+        random=config.random_blocks and is_training,
+        packed=config.pack_documents,
+    )
+
+
+def make_block_file(file: CorpusFile, store: TokenStore, rules: BlockRules) -> BlockFile:
+    """Find the blocks of a file."""
+    blocks = make_blocks(store, rules, file.path)
+    # Of the blocks that begin anywhere, an epoch samples as many as would fill the file.
+    share = max(1, store.num_tokens // rules.size) / len(blocks) if rules.random else 1.0
+    return BlockFile(store=store, blocks=blocks, goes_on=rules.break_mode == "none", weight=file.weight, share=share)
+
+
+def refuse_too_little(blocks: Sequence[BlockFile], names: str, config: LMConfig) -> None:
+    """
+    Refuse training files that do not fill one block, where blocks go on from one line to the next.
+
+    Raises:
+        DataError: they do not; `names` are those of the files.
+    """
+    num_tokens, size = sum(each.store.num_tokens for each in blocks), config.tokens_per_sample
+    if config.break_mode == "none" and num_tokens < size:
+        raise DataError(
+            f"{names}: {num_tokens} tokens are fewer than one block has, "
+            f"task.tokens_per_sample={size}. Set task.tokens_per_sample={num_tokens} or less, or add text."
+        )

@@ -18,11 +18,12 @@ class DummyLMTask(DummyTask, LMTask):
         """How the data is made up."""
         return self._config.dummy
 
-    def _new_dataset(self, split: str) -> BlockDataset:
+    def new_dataset(self, split: str) -> BlockDataset:
+        """Make up blocks."""
         config = self._config
         store = DummyStore(self.dummy, self.dummy.counts[split], stream=split)
         rules = BlockRules(
             size=config.tokens_per_sample, break_mode="eos", too_long="error", packed=config.pack_documents
         )
         blocks = make_blocks(store, rules, "made-up data")
-        return self._joined([BlockFile(store=store, blocks=blocks, goes_on=False)], rules)
+        return self.join_blocks([BlockFile(store=store, blocks=blocks, goes_on=False)], rules)

@@ -15,25 +15,11 @@ from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import TOKENS_NAME
 from seqtrain_lm.sliding import SlidingModel
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources
+from seqtrain_text.generated_text import GeneratedText
 
 LINE_END = r"\n"  # as it is written within a line
 
 _ALONE = WorkerGroup()
-
-
-@dataclass(frozen=True)
-class Continuation:
-    """
-    A prompt with what follows it.
-
-    Args:
-        text: both, as a person would read them.
-        score: log-probability in nats of what follows / its length ** lenpen, the end counted as a token where it
-            was reached.
-    """
-
-    text: str
-    score: float
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,7 @@ class _Specials:
     unknown: int
 
 
-class Continuer:
+class ContinuationGenerator:
     """
     Models that continue text.
 
@@ -74,7 +60,7 @@ class Continuer:
         self._decode = Decoder([SlidingModel(model, self._context) for model in models], search, special)
         self._num_decoded = 0  # batches
 
-    def __call__(self, prompts: Sequence[str], first_number: int = 1) -> list[list[Continuation]]:
+    def __call__(self, prompts: Sequence[str], first_number: int = 1) -> list[list[GeneratedText]]:
         """
         Continue prompts.
 
@@ -91,7 +77,7 @@ class Continuer:
         tokens, lengths = self._tokenizer.encode_batch(prompts)
         rows = np.split(tokens.astype(np.int64), np.cumsum(lengths)[:-1]) if len(prompts) else []
         read = [self._readable(row, number) for number, row in enumerate(rows, start=first_number)]
-        results: list[list[Continuation]] = [[] for _ in prompts]
+        results: list[list[GeneratedText]] = [[] for _ in prompts]
         batches = list(enumerate(_equally_long(read, self._config.max_prompts), start=self._num_decoded))
         self._num_decoded += len(batches)
 
@@ -105,7 +91,7 @@ class Continuer:
 
         for (_, together), continuations in zip(batches, self._workers.map(go_on, batches), strict=True):
             for index, found in zip(together, continuations, strict=True):
-                results[index] = [Continuation(*each) for each in sorted(found, key=lambda each: -each[1])]
+                results[index] = [GeneratedText(*each) for each in sorted(found, key=lambda each: -each[1])]
         return results
 
     def _sources(self, prompts: Sequence[IntArray]) -> Sources:

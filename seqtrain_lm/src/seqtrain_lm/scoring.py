@@ -6,7 +6,6 @@ Validation, `evaluate` and `predict` share it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,13 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqtrain.api import Batch
+from seqtrain.api import Batch, Tokenizer
+from seqtrain_lm.config import LMConfig
 from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.rows import TOKENS_NAME
 from seqtrain_text.decoding import score_references
 from seqtrain_text.padded import pad_rows
 
-Stretch = tuple[int, int]
+TextSpan = tuple[int, int]
 """Tokens [start, stop) that are read as one text."""
 
 ReadTokens = Callable[[IntArray, IntArray], IntArray]
@@ -48,7 +48,7 @@ class Window:
     is_first: bool
 
 
-def windows(spans: Iterable[Stretch], *, context: int, stride: int) -> Iterator[Window]:
+def windows(spans: Iterable[TextSpan], *, context: int, stride: int) -> Iterator[Window]:
     """
     Yield windows that score every token of each text once.
 
@@ -87,7 +87,19 @@ class TokenScorer:
     stride: int
     max_tokens: int
 
-    def batches(self, spans: Iterable[Stretch]) -> Iterator[list[Window]]:
+    @classmethod
+    def of(cls, models: Sequence[nn.Module], tokenizer: Tokenizer, config: LMConfig) -> TokenScorer:
+        """Make one with the settings of a task."""
+        return cls(
+            models=models,
+            padding=tokenizer.padding,
+            eos=tokenizer.eos,
+            context=config.context,
+            stride=config.stride,
+            max_tokens=config.evaluation.max_tokens,
+        )
+
+    def batches(self, spans: Iterable[TextSpan]) -> Iterator[list[Window]]:
         """Yield the windows of texts, of similar lengths together."""
         remaining = windows(spans, context=self.context, stride=self.stride)
         while some := list(islice(remaining, WINDOWS)):
@@ -136,39 +148,3 @@ class TokenScorer:
             num_tokens=int(lengths.sum()),
             num_positions=target.size,
         )
-
-
-@dataclass(frozen=True)
-class TextSize:
-    """
-    How much text there is, by several measures. A line's end counts as one of each.
-
-    Args:
-        chars: Unicode code points.
-        num_bytes: bytes in UTF-8.
-        words: what stands between blanks.
-    """
-
-    chars: int = 0
-    num_bytes: int = 0
-    words: int = 0
-
-    def __add__(self, other: TextSize) -> TextSize:
-        return TextSize(self.chars + other.chars, self.num_bytes + other.num_bytes, self.words + other.words)
-
-
-def measures_of(nats: float, num_tokens: int, size: TextSize) -> dict[str, float]:
-    """
-    Return what the negative log-probability of a whole text comes to.
-
-    Args:
-        nats: -ln p of the text, line ends included.
-        num_tokens: in so many tokens.
-        size: of the same text.
-    """
-    return {
-        "nats_per_token": nats / num_tokens,
-        "bits_per_char": nats / math.log(2) / size.chars,
-        "bits_per_byte": nats / math.log(2) / size.num_bytes,
-        "ppl_per_word": math.exp(min(nats / size.words, 700.0)),  # exp(710) is no longer a float
-    }

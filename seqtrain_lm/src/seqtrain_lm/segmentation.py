@@ -15,7 +15,7 @@ Span = tuple[int, int]
 
 
 @dataclass
-class Cutter:
+class LineSegmenter:
     """
     Cuts a file into blocks of whole lines, as far as lines allow it.
 

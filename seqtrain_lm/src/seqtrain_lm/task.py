@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import chain
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
-from seqtrain.api import (
-    BackwardOptimizer,
-    Batch,
-    ConfigError,
-    Criterion,
-    DataError,
-    LoggingOutput,
-    ModelSpec,
-    NamedIds,
-    Reader,
-    Task,
-)
-from seqtrain_lm.blocks import BlockRules, make_blocks
+from seqtrain.api import BackwardOptimizer, Batch, Criterion, LoggingOutput, ModelSpec, NamedIds, Reader
+from seqtrain_lm.blocks import BlockRules
+from seqtrain_lm.builtin import SPLITS, write_builtin_corpus
 from seqtrain_lm.config import LMConfig
-from seqtrain_lm.corpus import TextCorpus
-from seqtrain_lm.dataset import BlockDataset, BlockFile
-from seqtrain_lm.generation import Continuer
+from seqtrain_lm.dataset import BlockDataset, BlockFile, block_rules, make_block_file, refuse_too_little
+from seqtrain_lm.likelihood import TextLikelihood, TextSize
 from seqtrain_lm.masking import MaskedBatches
 from seqtrain_lm.model_check import check_model
 from seqtrain_lm.objectives import make_batches, make_spec
-from seqtrain_lm.scoring import ReadTokens, TextSize, TokenScorer, Window, measures_of
-from seqtrain_lm.spans import line_spans, spans, text_size
-from seqtrain_text.corpus import CorpusFile
-from seqtrain_text.line_buffers import line_buffers
-from seqtrain_text.mixing import report_mixture
-from seqtrain_text.readers import as_text_reader
+from seqtrain_lm.prediction import continue_lines, refuse_other_objectives, score_lines
+from seqtrain_lm.spans import sum_log_probs, total_size
+from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
+from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics
 from seqtrain_text.store import Column, LinePolicy, TokenStore
-from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, undrawn
-from seqtrain_text.tokenizer_io import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
+from seqtrain_text.text_task import TextTask
+from seqtrain_text.tokenizer_io import MakeTokenizer
 
-logger = logging.getLogger(__name__)
-
+METRICS = ("lm/nats_per_token", "lm/bits_per_char", "lm/bits_per_byte", "lm/ppl_per_word")
 WHOLE_LINES = LinePolicy(empty="allow", too_long="truncate", max_length=1 << 62)  # what is too long, blocks decide
 
 
-class LMTask(Task):
+class LMTask(TextTask[BlockDataset]):
     """
     Learn to predict text.
 
@@ -57,48 +36,37 @@ class LMTask(Task):
         config: see `LMConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
         reader: likewise a reader.
+        metrics: makes a metric by its name.
+        metric: makes the metric that `task.metric` selects, if one is.
     """
 
-    def __init__(self, config: LMConfig, *, tokenizer: MakeTokenizer, reader: Callable[[], Reader]) -> None:
+    builtin = BuiltinCorpus(SPLITS, write_builtin_corpus)
+    rows_are_examples = False
+
+    def __init__(
+        self,
+        config: LMConfig,
+        *,
+        tokenizer: MakeTokenizer,
+        reader: Callable[[], Reader],
+        metrics: MakeNamedMetric,
+        metric: MakeMetric | None = None,
+    ) -> None:
         self._config = config
         self._tokenizer = tokenizer()
-        self._reader = as_text_reader(reader(), config.reader.name)
         self._batches = make_batches(config, self._tokenizer)
-        self._cache = Path()
-        self._corpus = TextCorpus(config, self._reader, self._cache)
-        self._datasets: dict[str, BlockDataset | SubwordSamplingDataset[BlockDataset]] = {}
         self._sizes: dict[str, TextSize] = {}
+        super().__init__(
+            config,
+            tokenizers={"text": self._tokenizer},
+            metrics=metrics,
+            metric=metric,
+            reader=(reader(), config.reader.name),
+        )
 
-    def prepare(self, artifacts: Path, cache: Path) -> None:
-        """Train the tokenizer, or load that of the run, and binarise all splits."""
-        self._use_cache(cache)
-        for split in self.splits():
-            self._corpus.files(split)  # a missing file should be known before any work is done
-        is_new = not has_tokenizers(artifacts)
-        if is_new:
-            self._learn_vocabulary()
-        else:
-            load_tokenizers({"text": self._tokenizer}, artifacts)
-        for split in self.splits():
-            self.dataset(split)
-        if is_new:  # saved last: had the files turned out unusable, a vocabulary from them should not stay
-            save_tokenizers({"text": self._tokenizer}, artifacts)
-
-    def _learn_vocabulary(self) -> None:
-        names = ", ".join(map(str, self._corpus.files("train")))
-        if not any(self._corpus.lines("train")):
-            raise DataError(f"{names}: there is no text, or every line is empty. Check task.train.")
-        logger.info("Learning the vocabulary of %s", names)
-        self._tokenizer.train(self._corpus.lines("train"))
-
-    def load(self, artifacts: Path, cache: Path) -> None:
-        """Load the tokenizer of a run."""
-        self._use_cache(cache)
-        load_tokenizers({"text": self._tokenizer}, artifacts)
-
-    def _use_cache(self, cache: Path) -> None:
-        self._cache = cache
-        self._corpus = TextCorpus(self._config, self._reader, cache)
+    def own_metrics(self) -> OwnMetrics:
+        """Measure the log-probability of text by tokens, characters, bytes and words."""
+        return OwnMetrics(names=METRICS, measured_types=(TextLikelihood,))
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -110,64 +78,25 @@ class LMTask(Task):
         names = self._batches.vocabulary.names()
         return {"source": names, "target": names} if self._config.objective == "span" else {"target": names}
 
-    def splits(self) -> Sequence[str]:
-        """Return the names of the splits."""
-        return self._corpus.splits()
+    def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
+        """Return the one column of each file."""
+        return [[Column(file.path, self._tokenizer, split, self.reader, samples=split == "train")] for file in files]
 
-    def dataset(self, split: str) -> BlockDataset | SubwordSamplingDataset[BlockDataset]:
-        """Return a split's blocks, binarised when first asked for; those to train on may vary by epoch."""
-        if split not in self._datasets:
-            self._datasets[split] = self._new_dataset(split)
-        return self._datasets[split]
+    def policy(self, split: str) -> LinePolicy:
+        """Keep all lines as they are: what is too long, blocks decide."""
+        return WHOLE_LINES
 
-    def _new_dataset(self, split: str) -> BlockDataset | SubwordSamplingDataset[BlockDataset]:
-        files = self._corpus.files(split)
-        columns = [[Column(file.path, self._tokenizer, split, self._reader, draws=split == "train")] for file in files]
-        rules = TextRules(cache=self._cache, policy=WHOLE_LINES, rows_are_examples=False)
-        dataset = make_dataset(columns, partial(self._cut, split, files), rules)
-        report_mixture(files, dataset.parts)
-        return dataset
-
-    def _cut(self, split: str, files: Sequence[CorpusFile], stores: Sequence[Sequence[TokenStore]]) -> BlockDataset:
+    def join(self, split: str, files: Sequence[CorpusFile], stores: Sequence[Sequence[TokenStore]]) -> BlockDataset:
         """Cut text into blocks."""
-        rules = self._rules(split)
-        blocks = [self._blocks(file, store, rules) for file, (store,) in zip(files, stores, strict=True)]
+        rules = block_rules(self._config, is_training=split == "train")
+        blocks = [make_block_file(file, store, rules) for file, (store,) in zip(files, stores, strict=True)]
         if split == "train":
-            self._refuse_too_little(files, blocks)
-        return self._joined(blocks, rules, self._config.temperature(split))
+            refuse_too_little(blocks, ", ".join(map(str, files)), self._config)
+        return self.join_blocks(blocks, rules, self._config.temperature(split))
 
-    def _files(self, split: str) -> Sequence[BlockFile]:
-        """Return the blocks of each file, split into tokens without chance."""
-        return undrawn(self.dataset(split)).files
-
-    def _joined(self, files: Sequence[BlockFile], rules: BlockRules, temperature: float = 1.0) -> BlockDataset:
+    def join_blocks(self, files: Sequence[BlockFile], rules: BlockRules, temperature: float = 1.0) -> BlockDataset:
+        """Make a dataset of the blocks of all files."""
         return BlockDataset(files, self._batches, eos=self._tokenizer.eos, rules=rules, temperature=temperature)
-
-    def _rules(self, split: str) -> BlockRules:
-        """Return how text becomes blocks: only training may leave any out, or draw them at random."""
-        config, is_training = self._config, split == "train"
-        return BlockRules(
-            size=config.tokens_per_sample,
-            break_mode=config.break_mode,
-            too_long=config.too_long if is_training else "split",
-            random=config.random_blocks and is_training,
-            packed=config.pack_documents,
-        )
-
-    def _blocks(self, file: CorpusFile, store: TokenStore, rules: BlockRules) -> BlockFile:
-        blocks = make_blocks(store, rules, file.path)
-        # Of the blocks that begin anywhere, an epoch draws as many as would fill the file.
-        share = max(1, store.num_tokens // rules.size) / len(blocks) if rules.random else 1.0
-        goes_on = rules.break_mode == "none"
-        return BlockFile(store=store, blocks=blocks, goes_on=goes_on, weight=file.weight, share=share)
-
-    def _refuse_too_little(self, files: Sequence[CorpusFile], blocks: Sequence[BlockFile]) -> None:
-        num_tokens, size = sum(each.store.num_tokens for each in blocks), self._config.tokens_per_sample
-        if self._config.break_mode == "none" and num_tokens < size:
-            raise DataError(
-                f"{', '.join(map(str, files))}: {num_tokens} tokens are fewer than one block has, "
-                f"task.tokens_per_sample={size}. Set task.tokens_per_sample={num_tokens} or less, or add text."
-            )
 
     def check_model(self, model: nn.Module) -> None:
         """Refuse a model that sees what it should predict, or cannot read what the batches hold."""
@@ -190,106 +119,26 @@ class LMTask(Task):
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad=ignore_grad)
 
     def measure(self, split: str, models: Sequence[nn.Module]) -> Mapping[str, float]:
-        """Score every token of a split once, and relate that to how much text it is."""
-        is_validation = split.partition("/")[0] == "valid"
-        if self._config.objective != "causal" or (is_validation and not self._config.score_validation):
-            return {}
-        scorer = self._scorer(models)
+        """Score every token of a split once, unless the model has learned to restore hidden text."""
+        return super().measure(split, models) if self._config.objective == "causal" else {}
 
-        def summed(read: ReadTokens, together: Sequence[Window]) -> tuple[float, int]:
-            log_probs = list(chain.from_iterable(scorer(read, together)))
-            return -math.fsum(log_probs), len(log_probs)
-
-        nats, num_tokens = 0.0, 0
-        for file in self._files(split):
-            batches = scorer.batches(spans(file.store, self._config.break_mode))
-            for some_nats, some_tokens in self.workers.map(partial(summed, file.store.read), batches):
-                nats += some_nats
-                num_tokens += some_tokens
-        return measures_of(nats, num_tokens, self._size(split))
+    def results(self, split: str, models: Sequence[nn.Module]) -> list[TextLikelihood]:
+        """Return the log-probability of a split, and how much text it is, which is counted once."""
+        files = self.plain_dataset(split).files
+        nats, num_tokens = sum_log_probs(models, files, self._tokenizer, self._config, self.workers)
+        if split not in self._sizes:
+            texts = [self.reader(file.path) for file in self.corpus.files(split)]
+            self._sizes[split] = total_size(texts, files, self._config.break_mode)
+        context, stride = self._config.context, self._config.stride
+        size = self._sizes[split]
+        return [TextLikelihood(nats=nats, num_tokens=num_tokens, size=size, context=context, stride=stride)]
 
     def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
         """Say what became of the lines of each file."""
-        return [each.found for each in self._files(split) if each.found]
-
-    def describe_measures(self, split: str) -> Mapping[str, str]:
-        """Say what was counted, once the split was measured."""
-        if split not in self._sizes:
-            return {}
-        size = self._sizes[split]
-        return {
-            "nats_per_token": f"{self._config.context} tokens read at a time, {self._config.stride} of them scored",
-            "bits_per_char": f"{size.chars} characters",
-            "bits_per_byte": f"{size.num_bytes} bytes",
-            "ppl_per_word": f"{size.words} words and line ends",
-        }
-
-    def _size(self, split: str) -> TextSize:
-        """Return how much text a split is, as far as it is scored; counted when first asked for."""
-        if split not in self._sizes:
-            files = zip(self._corpus.files(split), self._files(split), strict=True)
-            sizes = [
-                text_size(self._reader(file.path), blocks.store, self._config.break_mode) for file, blocks in files
-            ]
-            self._sizes[split] = sum(sizes, TextSize())
-        return self._sizes[split]
-
-    def _scorer(self, models: Sequence[nn.Module]) -> TokenScorer:
-        return TokenScorer(
-            models=models,
-            padding=self._tokenizer.padding,
-            eos=self._tokenizer.eos,
-            context=self._config.context,
-            stride=self._config.stride,
-            max_tokens=self._config.evaluation.max_tokens,
-        )
+        return [each.found for each in self.plain_dataset(split).files if each.found]
 
     def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
-        """
-        Continue lines, or score them.
-
-        With `generation.nbest` above 1 each continuation is a line of its own: number of the input line, score and
-        text, with tabs between. With `predict=score` each line is a JSON object: the line's negative log-probability
-        in nats, its tokens, the end included, and the log-probability of each.
-
-        Raises:
-            ConfigError: the model was trained to restore hidden text, not to go on.
-        """
-        if self._config.objective != "causal":
-            raise ConfigError(
-                f"This run was trained with task.objective={self._config.objective}: its model restores hidden text, "
-                "and neither continues nor scores lines. Use it to start another run from, or train one with "
-                "task.objective=causal."
-            )
-        if self._config.predict == "score":
-            yield from self._score(models, lines)
-            return
-        continuer = Continuer(models, self._tokenizer, self._config, self.workers)
-        number = 1
-        for prompts in line_buffers(lines, self._config.buffer_lines, self.workers):
-            for number, best in enumerate(continuer(prompts, number), start=number):  # noqa: B020 - it goes on
-                if self._config.generation.nbest == 1:
-                    yield best[0].text
-                else:
-                    yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
-            number += 1
-
-    def _score(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
-        """Score the tokens of each line by itself."""
-        scorer = self._scorer(models)
-        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
-            text = line_spans(self._tokenizer, buffer)
-            batches = list(scorer.batches(text.spans))
-            found = self.workers.map(partial(scorer, text.read), batches)
-            log_probs = np.empty(len(text.tokens))
-            for window, of_window in zip(chain.from_iterable(batches), chain.from_iterable(found), strict=True):
-                log_probs[window.scored : window.stop] = of_window
-            for start, stop in text.spans:
-                yield json.dumps(
-                    {
-                        "nats": -round(math.fsum(log_probs[start:stop]), 4),
-                        "tokens": self._tokenizer.tokens(text.tokens[start:stop].tolist()),
-                        "log_probs": [round(each, 4) for each in log_probs[start:stop].tolist()],
-                    },
-                    ensure_ascii=False,
-                )
+        """Continue lines, or score them with `predict=score`; see `prediction`."""
+        refuse_other_objectives(self._config)
+        answer = score_lines if self._config.predict == "score" else continue_lines
+        return answer(models, self._tokenizer, lines, self._config, self.workers)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from seqtrain.plugin import ConfigError, Selection, option
-from seqtrain_text.corpus_config import CorpusConfig
+from seqtrain_text.corpus_config import TextTaskConfig
 from seqtrain_translation.generation_config import GenerationConfig
 from seqtrain_translation.scoring_config import ScoringConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TranslationConfig(CorpusConfig):
+class TranslationConfig(TextTaskConfig):
     """Parallel text, how it becomes tokens, and how translations are made and scored."""
 
     path_is: ClassVar[str] = "prefix of files"
@@ -57,8 +57,14 @@ class TranslationConfig(CorpusConfig):
         default_factory=GenerationConfig, help="how translations are made", may_change=True
     )
     scoring: ScoringConfig = option(default_factory=ScoringConfig, help="how they are scored", may_change=True)
+    metrics: tuple[str, ...] | None = option(
+        None,
+        help="metrics of translations, by name; default: bleu, chrf and exact_match",
+        component="metric",
+        may_change=True,
+    )
     metric: Selection | None = option(
-        None, help="one more measure of translations, beside BLEU and chrF", component="metric", may_change=True
+        None, help="one more metric of translations, with settings of its own", component="metric", may_change=True
     )
     score_validation: bool = option(
         True, help="translate the validation sets whenever they are measured, and score them", may_change=True

@@ -33,7 +33,7 @@ class ParallelFiles:
         return f"{self.source} and {self.target.name}"
 
 
-class ParallelCorpus(Corpus):
+class ParallelCorpus(Corpus[ParallelFiles]):
     """
     Knows the splits and finds their files, two for each prefix.
 

@@ -17,8 +17,9 @@ class DummyTranslationTask(DummyTask, TranslationTask):
         """How the data is made up."""
         return self._config.dummy
 
-    def _new_dataset(self, split: str) -> ParallelDataset:
+    def new_dataset(self, split: str) -> ParallelDataset:
+        """Make up pairs."""
         source, target = (
             DummyStore(self.dummy, self.dummy.counts[split], stream=f"{split} {side}") for side in ("source", "target")
         )
-        return self._joined([ParallelStores(source, target)])
+        return self.join_pairs([ParallelStores(source, target)])

@@ -7,7 +7,7 @@ from functools import partial
 
 from seqtrain.api import Reader
 from seqtrain_text.dummy_task import DummyTokenizer
-from seqtrain_text.metric import MakeMetric
+from seqtrain_text.metric import MakeMetric, MakeNamedMetric
 from seqtrain_text.tokenizer_io import MakeTokenizer
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.dummy import DummyTranslationTask
@@ -19,9 +19,11 @@ def make_task(
     *,
     tokenizer: MakeTokenizer,
     reader: Callable[[], Reader],
+    metrics: MakeNamedMetric,
     metric: MakeMetric | None = None,
 ) -> TranslationTask:
     """Make the task, on files or on made-up data; see `TranslationTask` for the arguments."""
     if config.is_dummy:
-        return DummyTranslationTask(config, tokenizer=partial(DummyTokenizer, config.dummy.vocab_size), reader=reader)
-    return TranslationTask(config, tokenizer=tokenizer, reader=reader, metric=metric)
+        tokenizer = partial(DummyTokenizer, config.dummy.vocab_size)
+        return DummyTranslationTask(config, tokenizer=tokenizer, reader=reader, metrics=metrics)
+    return TranslationTask(config, tokenizer=tokenizer, reader=reader, metrics=metrics, metric=metric)

@@ -9,7 +9,7 @@ from seqtrain.plugin import Component, hookimpl
 
 @hookimpl
 def seqtrain_components() -> Iterator[Component]:
-    """Offer the translation task."""
+    """Offer the translation task and its metrics."""
     yield Component(
         kind="task",
         name="translation",
@@ -19,3 +19,15 @@ def seqtrain_components() -> Iterator[Component]:
         recipe="seqtrain_translation:recipes/translation.yaml",
         builtin_recipe="seqtrain_translation:recipes/builtin.yaml",
     )
+    for name, ref, config, summary in (
+        ("bleu", "Bleu", "ScoringConfig", "Corpus BLEU by sacrebleu"),
+        ("chrf", "Chrf", "CaseConfig", "Corpus chrF2 by sacrebleu"),
+        ("exact_match", "ExactMatch", "CaseConfig", "Share of texts equal to their reference"),
+    ):
+        yield Component(
+            kind="metric",
+            name=name,
+            ref=f"seqtrain_translation.metrics:{ref}",
+            config=f"seqtrain_translation.scoring_config:{config}",
+            summary=summary,
+        )

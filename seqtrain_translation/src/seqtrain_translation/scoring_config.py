@@ -8,8 +8,15 @@ from seqtrain.plugin import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringConfig:
-    """How translations are scored; sacrebleu's signature tells it beside every score."""
+class CaseConfig:
+    """Settings of the metrics `chrf` and `exact_match`."""
+
+    lowercase: bool = option(False, help="ignore case", may_change=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringConfig(CaseConfig):
+    """How translations are scored, and the settings of the metric `bleu`; sacrebleu's signature tells them."""
 
     tokenize: str = option(
         "13a",
@@ -17,4 +24,3 @@ class ScoringConfig:
         choices=("13a", "intl", "char", "zh", "none"),
         may_change=True,
     )
-    lowercase: bool = option(False, help="ignore case", may_change=True)

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from seqtrain.api import DataError, ModelSpec, NamedIds, Reader, Task
+from seqtrain.api import ModelSpec, NamedIds, Reader, Tokenizer
 from seqtrain_text.config import WhitespaceConfig
-from seqtrain_text.files import iter_lines
-from seqtrain_text.line_buffers import line_buffers
-from seqtrain_text.metric import CheckedMetric, MakeMetric
-from seqtrain_text.mixing import report_mixture
-from seqtrain_text.readers import as_text_reader
+from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TextPairs
 from seqtrain_text.store import Column, LinePolicy, TokenStore
-from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, undrawn
 from seqtrain_text.symbols import undo_joiner
-from seqtrain_text.tokenizer_io import MakeTokenizer, has_tokenizers, load_tokenizers, save_tokenizers
+from seqtrain_text.text_task import TextTask
+from seqtrain_text.tokenizer_io import MakeTokenizer
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.corpus import ParallelCorpus, ParallelFiles
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
-from seqtrain_translation.scoring import score_translations
+from seqtrain_translation.prediction import score_lines, translate_lines
 from seqtrain_translation.tokenizers import new_tokenizers, train_tokenizers
 from seqtrain_translation.translator import Translator
 
 logger = logging.getLogger(__name__)
 
-OWN_MEASURES = frozenset({"bleu", "chrf", "exact_match"})
 
-
-class TranslationTask(Task):
+class TranslationTask(TextTask[ParallelDataset]):
     """
     Learn to translate from parallel text.
 
@@ -42,8 +34,11 @@ class TranslationTask(Task):
         config: see `TranslationConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
         reader: likewise a reader.
-        metric: likewise a metric, if one is selected.
+        metrics: makes a metric by its name.
+        metric: makes the metric that `task.metric` selects, if one is.
     """
+
+    corpus: ParallelCorpus
 
     def __init__(
         self,
@@ -51,53 +46,41 @@ class TranslationTask(Task):
         *,
         tokenizer: MakeTokenizer,
         reader: Callable[[], Reader],
+        metrics: MakeNamedMetric,
         metric: MakeMetric | None = None,
     ) -> None:
         self._config = config
-        self._tokenizers = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
-        self._reader = as_text_reader(reader(), config.reader.name)
-        self._metric: CheckedMetric | None = None
-        if metric is not None and config.metric is not None:
-            self._metric = CheckedMetric(metric(), config.metric.name, taken=OWN_MEASURES)
-        self.higher_is_better = OWN_MEASURES | (self._metric.higher_is_better if self._metric else frozenset())
-        self._cache = Path()
-        self._corpus = ParallelCorpus(config, self._reader, self._cache)
-        self._datasets: dict[str, ParallelDataset | SubwordSamplingDataset[ParallelDataset]] = {}
-        self._signatures: dict[str, dict[str, str]] = {}
+        self._pair = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
+        super().__init__(
+            config,
+            tokenizers=self._pair.by_name(),
+            metrics=metrics,
+            metric=metric,
+            reader=(reader(), config.reader.name),
+        )
 
-    def prepare(self, artifacts: Path, cache: Path) -> None:
-        """Train the tokenizers, or load those of the run, and binarise all splits."""
-        self._use_cache(cache)
-        for split in self.splits():
-            self._corpus.files(split)  # a missing file should be known before any work is done
-        is_new = not has_tokenizers(artifacts)
-        if is_new:
-            logger.info("Learning the vocabulary of %s", " and ".join(self._config.languages))
-            train_tokenizers(self._tokenizers, *self._corpus.lines("train"))
-        else:
-            load_tokenizers(self._tokenizers.by_name(), artifacts)
-        for split in self.splits():
-            self.dataset(split)
-        if is_new:  # saved last: had the files turned out unusable, a vocabulary from them should not stay
-            save_tokenizers(self._tokenizers.by_name(), artifacts)
+    def own_metrics(self) -> OwnMetrics:
+        """Compare texts by BLEU, chrF and exact match."""
+        names = ("translation/bleu", "translation/chrf", "translation/exact_match")
+        return OwnMetrics(names=names, settings=self._config.scoring)
 
-    def load(self, artifacts: Path, cache: Path) -> None:
-        """Load the tokenizers of a run."""
-        self._use_cache(cache)
-        load_tokenizers(self._tokenizers.by_name(), artifacts)
+    def new_corpus(self, cache: Path) -> ParallelCorpus:
+        """Return what finds the two files of each prefix."""
+        return ParallelCorpus(self._config, self.reader, cache)
 
-    def _use_cache(self, cache: Path) -> None:
-        self._cache = cache
-        self._corpus = ParallelCorpus(self._config, self._reader, cache)
+    def train_tokenizers(self) -> None:
+        """Learn the vocabularies of both sides, or the one that they share."""
+        logger.info("Learning the vocabulary of %s", " and ".join(self._config.languages))
+        train_tokenizers(self._pair, *self.corpus.lines("train"))
 
     @property
     def model_spec(self) -> ModelSpec:
         """The sizes of the vocabularies and the longest sentences."""
-        source, target = self._tokenizers.source, self._tokenizers.target
+        source, target = self._pair.source, self._pair.target
         return ModelSpec(
             vocab_size=target.vocab_size,
             source_vocab_size=source.vocab_size,
-            shared_vocabulary=self._tokenizers.is_shared,
+            shared_vocabulary=self._pair.is_shared,
             padding=target.padding,
             max_positions=self._config.max_length,
             max_source_positions=self._config.max_length,
@@ -105,118 +88,60 @@ class TranslationTask(Task):
 
     def vocabularies(self) -> dict[str, NamedIds]:
         """Name the tokens of both sides."""
-        return {"source": NamedIds.of(self._tokenizers.source), "target": NamedIds.of(self._tokenizers.target)}
+        return {"source": NamedIds.of(self._pair.source), "target": NamedIds.of(self._pair.target)}
 
-    def splits(self) -> Sequence[str]:
-        """Return the names of the splits."""
-        return self._corpus.splits()
+    def columns(self, split: str, files: Sequence[ParallelFiles]) -> list[list[Column]]:
+        """Return source and target of each pair of files."""
+        sampled = self._config.drawn_sides if split == "train" else ""
 
-    def dataset(self, split: str) -> ParallelDataset | SubwordSamplingDataset[ParallelDataset]:
-        """Return a split's sentence pairs, binarised when first asked for; those to train on may vary by epoch."""
-        if split not in self._datasets:
-            self._datasets[split] = self._new_dataset(split)
-        return self._datasets[split]
+        def column(side: str, path: Path, tokenizer: Tokenizer) -> Column:
+            return Column(path, tokenizer, side, self.reader, samples=sampled in (side, "both"))
 
-    def _new_dataset(self, split: str) -> ParallelDataset | SubwordSamplingDataset[ParallelDataset]:
-        files, rules = self._corpus.files(split), TextRules(cache=self._cache, policy=self._policy(split))
-        columns = [self._columns(each, split) for each in files]
-        dataset = make_dataset(columns, partial(self._pairs, files, self._config.temperature(split)), rules)
-        report_mixture(files, dataset.parts)
-        return dataset
+        source, target = self._pair.source, self._pair.target
+        return [[column("source", each.source, source), column("target", each.target, target)] for each in files]
 
-    def _columns(self, files: ParallelFiles, split: str) -> list[Column]:
-        sides = (
-            ("source", files.source, self._tokenizers.source),
-            ("target", files.target, self._tokenizers.target),
-        )
-        drawn = self._config.drawn_sides if split == "train" else ""
-        return [
-            Column(path, tokenizer, name, self._reader, draws=drawn in (name, "both"))
-            for name, path, tokenizer in sides
-        ]
-
-    def _pairs(
-        self, files: Sequence[ParallelFiles], temperature: float, stores: Sequence[Sequence[TokenStore]]
-    ) -> ParallelDataset:
-        pairs = [
-            ParallelStores(source, target, each.weight) for each, (source, target) in zip(files, stores, strict=True)
-        ]
-        return self._joined(pairs, temperature)
-
-    def _joined(self, stores: Sequence[ParallelStores], temperature: float = 1.0) -> ParallelDataset:
-        side = self._tokenizers.target
-        return ParallelDataset(stores, padding=side.padding, bos=side.bos, temperature=temperature)
-
-    def _policy(self, split: str) -> LinePolicy:
-        """Return what happens to odd lines: only training may leave any out, or scores could not be compared."""
+    def policy(self, split: str) -> LinePolicy:
+        """Leave out pairs that are empty or too long as the settings say, in training."""
         config = self._config
         if split == "train":
             return LinePolicy(empty=config.empty_lines, too_long=config.too_long, max_length=config.max_length)
         return LinePolicy(empty="keep", too_long="truncate", max_length=config.max_length)
 
-    def measure(self, split: str, models: Sequence[nn.Module]) -> Mapping[str, float]:
-        """Translate a split and compare every line with the reference as it is written in the file."""
-        if split.partition("/")[0] == "valid" and not self._config.score_validation:
-            return {}
-        sources, references = self._corpus.lines(split)
-        best = Translator(models, self._tokenizers, self._config, self.workers).translate(list(sources))
-        translations = [each[0].text for each in best]
-        expected = [self._plain_text(reference) for reference in references]
-        scores = score_translations(translations, expected, self._config.scoring)
-        self._signatures[split] = {"bleu": scores.bleu_signature, "chrf": scores.chrf_signature}
-        further = {} if self._metric is None else self._metric(translations, expected)
-        return {"bleu": scores.bleu, "chrf": scores.chrf, "exact_match": scores.exact_match, **further}
+    def join(
+        self, split: str, files: Sequence[ParallelFiles], stores: Sequence[Sequence[TokenStore]]
+    ) -> ParallelDataset:
+        """Make a dataset of the pairs of files."""
+        pairs = [
+            ParallelStores(source, target, each.weight) for each, (source, target) in zip(files, stores, strict=True)
+        ]
+        return self.join_pairs(pairs, self._config.temperature(split))
 
-    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
-        """Say what became of the lines of each file; a line that is skipped is so on both sides."""
-        stores = undrawn(self.dataset(split)).stores
-        return [side.found for each in stores for side in (each.source, each.target) if side.found]
+    def join_pairs(self, stores: Sequence[ParallelStores], temperature: float = 1.0) -> ParallelDataset:
+        """Make a dataset of pairs of stores."""
+        return ParallelDataset(
+            stores, padding=self._pair.target.padding, bos=self._pair.target.bos, temperature=temperature
+        )
 
-    def describe_measures(self, split: str) -> Mapping[str, str]:
-        """Return sacrebleu's signatures, once the split was measured."""
-        return self._signatures.get(split, {})
+    def results(self, split: str, models: Sequence[nn.Module]) -> list[TextPairs]:
+        """Translate a split; the references are its lines as they are written in the file."""
+        sources, references = self.corpus.lines(split)
+        translations = [best[0].text for best in self._translator(models).translate(list(sources))]
+        return [TextPairs(translations, [self._plain_text(reference) for reference in references])]
 
     def _plain_text(self, line: str) -> str:
         """Undo a joiner in text that is already segmented, as decoding does in translations."""
         tokenizer = self._config.tokenizer.config
         return undo_joiner(line, tokenizer.joiner) if isinstance(tokenizer, WhitespaceConfig) else line
 
+    def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
+        """Say what became of the lines of each file; a line that is skipped is so on both sides."""
+        stores = self.plain_dataset(split).stores
+        return [side.found for each in stores for side in (each.source, each.target) if side.found]
+
     def predict(self, models: Sequence[nn.Module], lines: Iterable[str]) -> Iterator[str]:
-        """
-        Translate lines.
+        """Translate lines; or, with `references`, score the translations that are given. See `prediction`."""
+        answer = translate_lines if self._config.references is None else score_lines
+        return answer(self._translator(models), lines, self._config, self.workers)
 
-        With `generation.nbest` above 1 each translation is a line of its own: number of the input line, score and
-        text, with tabs between. With `references`, each line is the score and the text of the given translation.
-        """
-        translator = Translator(models, self._tokenizers, self._config, self.workers)
-        if self._config.references is not None:
-            yield from self._score(translator, lines, Path(self._config.references))
-            return
-        number = num_cut = first_cut = 0
-        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
-            before = number
-            for number, best in enumerate(translator.translate(buffer), start=number + 1):  # noqa: B020 - it goes on
-                if self._config.generation.nbest == 1:
-                    yield best[0].text
-                else:
-                    yield from (f"{number}\t{each.score:.4f}\t{each.text}" for each in best)
-            if len(translator.cut):
-                num_cut, first_cut = num_cut + len(translator.cut), first_cut or before + int(translator.cut[0]) + 1
-        if num_cut:
-            logger.warning(
-                "%d of %d lines have more than task.max_length=%d tokens (the first: line %d) and were cut. "
-                "task.max_length=N has the model read more, unless its positions are learned",
-                num_cut, number, self._config.max_length, first_cut,
-            )  # fmt: skip
-
-    def _score(self, translator: Translator, lines: Iterable[str], references: Path) -> Iterator[str]:
-        """Score the translations that are given."""
-        given = iter_lines(references)
-        for buffer in line_buffers(lines, self._config.buffer_lines, self.workers):
-            texts = list(islice(given, len(buffer)))
-            if len(texts) < len(buffer):
-                raise DataError(
-                    f"{references} has fewer lines than the input. Line n must be the translation of line n."
-                )
-            for score, text in zip(translator.score(buffer, texts), texts, strict=True):
-                yield f"{score:.4f}\t{text}"
+    def _translator(self, models: Sequence[nn.Module]) -> Translator:
+        return Translator(models, self._pair, self._config, self.workers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,25 +11,12 @@ from torch import Tensor, nn
 from seqtrain.api import Rows, WorkerGroup
 from seqtrain_text.decoding import Decoder, Hypothesis, Sources, score_references
 from seqtrain_text.flat_rows import FlatRows, IntArray, ended_rows, similar_lengths
+from seqtrain_text.generated_text import GeneratedText
 from seqtrain_text.padded import pad_rows
 from seqtrain_translation.batch import SOURCE_NAME, make_batch
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.length_limits import length_limits
 from seqtrain_translation.tokenizers import TokenizerPair
-
-
-@dataclass(frozen=True)
-class Translation:
-    """
-    A translation.
-
-    Args:
-        text: as a person would read it.
-        score: log-probability in nats / length ** lenpen, the end counted as a token.
-    """
-
-    text: str
-    score: float
 
 
 class Translator:
@@ -57,7 +43,7 @@ class Translator:
         """Which of the sentences translated last were longer than the model can read."""
         self._prefix = torch.from_numpy(self._target.encode_batch([config.prefix])[0].astype(np.int64))  # (P,)
 
-    def translate(self, sentences: Sequence[str]) -> list[list[Translation]]:
+    def translate(self, sentences: Sequence[str]) -> list[list[GeneratedText]]:
         """
         Translate sentences.
 
@@ -67,7 +53,7 @@ class Translator:
         encoded = self._source.encode_batch(sentences)
         self.cut = np.flatnonzero(encoded[1] >= self._config.max_length)
         rows = self._encode(encoded, self._source.eos)
-        results = [[Translation("", 0.0)] for _ in sentences]
+        results = [[GeneratedText("", 0.0)] for _ in sentences]
         batches = list(enumerate(_similar_lengths(rows, self._config.generation.max_tokens), start=self._num_decoded))
         self._num_decoded += len(batches)
 
@@ -78,7 +64,7 @@ class Translator:
 
         for (_, chosen), translations in zip(batches, self._workers.map(translate, batches), strict=True):
             for index, best in zip(chosen.tolist(), translations, strict=True):
-                results[index] = [Translation(text, score) for text, score in best]
+                results[index] = [GeneratedText(text, score) for text, score in best]
         return results
 
     def score(self, sentences: Sequence[str], references: Sequence[str]) -> list[float]:

@@ -76,6 +76,8 @@ def _example(component: Component, presets: Iterable[str], rows: Sequence[Row]) 
     kind, name = component.kind, component.name
     some = [(row.key, row.default) for row in rows[:_EXAMPLE_SETTINGS]]
     section = next((section for section, of in MAP_SECTIONS.items() if of == kind), None)
+    if kind == "metric" and not some:
+        return _yaml([("task.metrics", f"[{name}]")])
     if section is not None:
         prefix, settings = f"{section}.{name}", some
     elif kind in (*COMPONENT_SECTIONS, *_FIELDS):

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seqtrain.config.option import Option
+from seqtrain.config.option import Option, option_of
 from seqtrain.errors import PluginError
 
 _NAMES = {Path: "path", Any: "any", object: "any", type(None): "null"}
@@ -32,6 +32,14 @@ def field_types(config_type: type) -> Mapping[str, Any]:
             "A config module must import them at run time, not under TYPE_CHECKING."
         ) from error
     return {each.name: hints[each.name] for each in fields(config_type) if each.init}
+
+
+def kinds_of_lists(config_type: type) -> dict[str, str]:
+    """Return, for each field of a config dataclass that is a list of names of components, their kind."""
+    kinds = {name: option_of(config_type, name).component for name in field_types(config_type)}
+    return {
+        name: kind for name, kind in kinds.items() if kind is not None and allows_list(field_types(config_type)[name])
+    }
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:
@@ -64,6 +72,11 @@ def is_list(annotation: Any) -> bool:
     return annotation in (list, tuple) or get_origin(annotation) in (list, tuple, Sequence)
 
 
+def allows_list(annotation: Any) -> bool:
+    """Say whether one of a type's alternatives is a list; a field that selects components is then a list of names."""
+    return any(is_list(member) for member in alternatives(annotation))
+
+
 def is_map(annotation: Any) -> bool:
     """Say whether values are maps from names."""
     return annotation is dict or get_origin(annotation) in (dict, Mapping)
@@ -77,7 +90,8 @@ def enum_text(member: Enum) -> str:
 def type_name(annotation: Any, option: Option | None = None) -> str:
     """Name a type for people: "int", "list of str", "fp32 | bf16", "float or null"."""
     if option and option.component:
-        return option.component + (" or null" if allows_null(annotation) else "")
+        what = f"list of {option.component} names" if allows_list(annotation) else option.component
+        return what + (" or null" if allows_null(annotation) else "")
     names = [_name(each) for each in alternatives(annotation)]
     if option and option.choices is not None:
         names = [" | ".join(map(str, option.choices))]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
 from seqtrain.config.annotations import (
+    allows_list,
     allows_null,
     alternatives,
     config_type_in,
@@ -154,7 +155,7 @@ class Converter:
             return node.value
         if is_null(node) and allows_null(annotation):
             return None
-        if option.component is not None:
+        if option.component is not None and not allows_list(annotation):
             return self.selection(key, node)
         value = self.read(key, annotation, option, node)
         if value is INVALID:

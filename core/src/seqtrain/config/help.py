@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any
 
-from seqtrain.config.annotations import config_type_in, field_types, range_text, type_name
+from seqtrain.config.annotations import allows_list, config_type_in, field_types, range_text, type_name
 from seqtrain.config.option import option_of
 from seqtrain.config.plain import to_plain
 
@@ -59,7 +59,7 @@ def describe(config_type: type, prefix: str = "", defaults: Any = None) -> list[
             continue
         rows.append(
             Row(
-                key=f"{key}.name" if described.component else key,
+                key=f"{key}.name" if described.component and not allows_list(types[each.name]) else key,
                 type=type_name(types[each.name], described),
                 default=_written(default),
                 unit=described.unit or "",

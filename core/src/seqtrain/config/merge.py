@@ -17,7 +17,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any
 
-from seqtrain.config.annotations import alternatives, config_type_in, field_types, is_list, is_map, item_type
+from seqtrain.config.annotations import (
+    allows_list,
+    alternatives,
+    config_type_in,
+    field_types,
+    is_list,
+    is_map,
+    item_type,
+)
 from seqtrain.config.choice import Chooser, maps
 from seqtrain.config.option import Option, option_of
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS, MAP_DEFAULTS, MAP_SECTIONS
@@ -108,7 +116,7 @@ class Merger:
 
     def value(self, key: str, annotation: Any, option: Option, nodes: Sequence[Node], default: Any) -> Node | None:
         """Merge what was written for one field; None means that nothing was, and that there is no default."""
-        if option.component is not None:
+        if option.component is not None and not allows_list(annotation):
             return self.selection(key, option.component, nodes, default)
         config_type = config_type_in(annotation)
         if config_type is not None:
@@ -116,6 +124,10 @@ class Merger:
         result: Node | None = None if default is MISSING else Value(value=default)
         for node in nodes:
             result = overlay(result, node)
+        if option.component is not None and isinstance(result, ListNode):
+            for item in result.items:
+                if isinstance(item, Scalar):
+                    self.chooser.check(option.component, item)
         return None if result is None else self.items(key, annotation, result)
 
     def nested(self, key: str, config_type: type, nodes: Sequence[Node], default: Any) -> Node | None:

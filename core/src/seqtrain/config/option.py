@@ -19,7 +19,8 @@ class Option:
         unit: what a number counts, such as "steps" or "tokens".
         gt, ge, lt, le: bounds of a number (exclusive, inclusive).
         choices: the only values allowed.
-        component: the kind of component that this field selects; its type is then `Selection`.
+        component: the kind of component that this field selects; its type is then `Selection`, or `tuple[str, ...]`
+            for a list of names.
         may_change: a resumed run may change it freely (limits, cadences, retention, logging).
         excludes: fields beside it that a value for this one unsets, where they come from a lower source.
     """

@@ -12,7 +12,15 @@ from seqtrain.protocols.model import (
     OffersAdaptiveSoftmax,
     OffersFeatures,
 )
-from seqtrain.protocols.text import Metric, NamedIds, Reader, Rows, Tokenizer
+from seqtrain.protocols.text import (
+    DescribesMeasures,
+    MeasuresResults,
+    Metric,
+    NamedIds,
+    Reader,
+    Rows,
+    Tokenizer,
+)
 from seqtrain.protocols.training import (
     BackwardOptimizer,
     Criterion,
@@ -32,10 +40,12 @@ __all__ = [
     "Dataset",
     "DatasetPart",
     "DecodingState",
+    "DescribesMeasures",
     "DescribesRows",
     "IncrementalModel",
     "LRScheduler",
     "LoggingOutput",
+    "MeasuresResults",
     "Metric",
     "ModelParameters",
     "ModelSpec",

@@ -1,11 +1,11 @@
-"""What a task that reads text is handed: a reader of files, a tokenizer, a metric."""
+"""What a task that reads text is handed: a reader of files, a tokenizer, metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,4 +150,36 @@ class Metric(Protocol):
         Returns:
             Finite numbers by name, such as {"ter": 41.2}.
         """
+        ...
+
+
+@runtime_checkable
+class MeasuresResults(Protocol):
+    """
+    A metric that needs more than texts, such as log-probabilities or numbers of labels; called with its config.
+
+    It is handed what its task found out about a split: an object of a class that the package of the task defines.
+    """
+
+    @property
+    def higher_is_better(self) -> frozenset[str]:
+        """The measures of which more is better; the others are better when smaller."""
+        ...
+
+    @property
+    def measured_types(self) -> tuple[type, ...]:
+        """The classes of results that it can measure; a task that has results of no such class refuses the metric."""
+        ...
+
+    def measure(self, results: Any, /) -> Mapping[str, float]:
+        """Measure the results of a whole split: finite numbers by name."""
+        ...
+
+
+@runtime_checkable
+class DescribesMeasures(Protocol):
+    """A metric of either form that can say how its measures were taken."""
+
+    def describe_measures(self) -> Mapping[str, str]:
+        """Describe the latest measures, by name, such as the signature of a BLEU score."""
         ...

@@ -8,9 +8,15 @@ BUILTIN = "core"  # the plugin that core itself is
 
 # Plugin id -> kind -> names. The distribution of plugin `text` is `seqtrain-text`, and so on.
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
-    "translation": {"task": ("translation",)},
-    "lm": {"task": ("lm",)},
-    "classify": {"task": ("classify",)},
+    "translation": {"task": ("translation",), "metric": ("bleu", "chrf", "exact_match")},
+    "lm": {
+        "task": ("lm",),
+        "metric": ("bits_per_byte", "bits_per_char", "nats_per_token", "perplexity", "ppl_per_word"),
+    },
+    "classify": {
+        "task": ("classify",),
+        "metric": ("accuracy", "macro_f1", "mcc", "micro_f1", "pearson", "spearman"),
+    },
     "transformer": {"model": ("transformer", "transformer_classifier", "transformer_lm")},
     "recurrent": {"model": ("lstm", "lstm_classifier", "lstm_lm")},
     "conv": {"model": ("cnn_classifier", "dynamicconv", "fconv", "fconv_lm", "lightconv")},

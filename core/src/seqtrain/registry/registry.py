@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
 from pluggy import PluginManager
 
+from seqtrain.config.annotations import kinds_of_lists
 from seqtrain.config.option import Selection
 from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.plugin import PROJECT
@@ -127,14 +128,41 @@ class Registry:
         Build a component: its `ref`, called with its config and what its kind is supplied with.
 
         For each field of its config that selects a component, a function that builds that one is passed under the
-        field's name.
+        field's name; for a field that is a list of names, `build_named` of their kind.
 
         Raises:
             PluginError: it is missing, or its plugin fails.
         """
         inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
-        factories = {name: partial(self.build, value) for name, value in inner.items() if isinstance(value, Selection)}
+        factories: dict[str, Callable[..., Any]] = {
+            name: partial(self.build, value) for name, value in inner.items() if isinstance(value, Selection)
+        }
+        lists = kinds_of_lists(type(selection.config))
+        factories |= {name: partial(self.build_named, kind) for name, kind in lists.items()}
         return self.get(selection.kind, selection.name).build(selection.config, **factories, **supplied)
+
+    def build_named(self, kind: str, name: str, settings: object = None) -> Any:
+        """
+        Build a component that is chosen by its name alone.
+
+        Args:
+            kind: its kind.
+            name: short or qualified.
+            settings: its config, if it is an instance of the component's config class; else it has its defaults.
+
+        Raises:
+            PluginError: it is missing, has settings without a default, or its plugin fails.
+        """
+        registered = self.get(kind, name)
+        config_type = registered.load_config()
+        if isinstance(settings, config_type):
+            return registered.build(settings)
+        required = [
+            each.name for each in fields(config_type) if each.default is MISSING and each.default_factory is MISSING
+        ]
+        if required:
+            raise PluginError(f"{registered} cannot be chosen by its name alone: it must be given {required[0]}.")
+        return registered.build(config_type())
 
     def _find(self, kind: str, name: str) -> list[RegisteredComponent]:
         return [

@@ -72,14 +72,14 @@ class Column:
         tokenizer: what turns its lines into ids.
         name: how messages call it, such as "source".
         reader: what takes the lines out of the file; another one than `Lines` may make a "line" of something else.
-        draws: it is training text, which a tokenizer that is set to may split by chance; see `redrawn.py`.
+        samples: it is training text, which a tokenizer that is set to may split by chance; see `subword_sampling.py`.
     """
 
     path: Path
     tokenizer: Encoder
     name: str
     reader: TextReader = field(default_factory=Lines)
-    draws: bool = False
+    samples: bool = False
 
     def lines(self) -> Iterator[str]:
         """Read the file from its beginning."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
+from seqtrain.api import ConfigError
 from seqtrain_text.corpus_config import CorpusConfig
 from seqtrain_text.corpus_parts import CorpusPart
 from seqtrain_text.files import find_file
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 
 logger = logging.getLogger(__name__)
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True)
@@ -46,17 +51,20 @@ class BuiltinCorpus:
     write: Callable[[Path], Mapping[str, str | Path]]
 
 
-class Corpus:
+class Corpus(ABC, Generic[F]):
     """
-    Knows the splits and what they are put together from.
+    Knows the splits, and finds their files; F is what stands for one of these.
 
     Args:
         config: names them.
-        builtin: stands in where it names none.
+        builtin: stands in where it names none; None: there is none.
         cache: where that is written.
+
+    Raises:
+        ConfigError: neither is there.
     """
 
-    def __init__(self, config: CorpusConfig, builtin: BuiltinCorpus, cache: Path) -> None:
+    def __init__(self, config: CorpusConfig, builtin: BuiltinCorpus | None, cache: Path) -> None:
         self._builtin, self._cache = builtin, cache
         self._parts: Mapping[str, Sequence[CorpusPart]] = {
             "train": config.parts(),
@@ -64,6 +72,8 @@ class Corpus:
             **config.sets("test"),
         }
         if config.is_builtin:
+            if builtin is None:
+                raise ConfigError("This task has no built-in corpus. Set task.train to files of your own.")
             self._parts = dict.fromkeys(builtin.splits, ())  # known once they are written
 
     def splits(self) -> list[str]:
@@ -72,12 +82,21 @@ class Corpus:
 
     def parts(self, split: str) -> Sequence[CorpusPart]:
         """Return what a split is put together from; the built-in corpus is written when first asked for."""
-        if not self._parts[split]:
+        if not self._parts[split] and self._builtin is not None:
             self._parts = {name: (CorpusPart(str(path)),) for name, path in self._builtin.write(self._cache).items()}
         return self._parts[split]
 
+    @abstractmethod
+    def files(self, split: str) -> Sequence[F]:
+        """
+        Find the files of a split.
 
-class FileCorpus(Corpus):
+        Raises:
+            DataError: one is missing.
+        """
+
+
+class FileCorpus(Corpus[CorpusFile]):
     """
     A corpus of single files.
 
@@ -86,7 +105,9 @@ class FileCorpus(Corpus):
         packed: `PATH.gz` stands for `PATH`.
     """
 
-    def __init__(self, config: CorpusConfig, builtin: BuiltinCorpus, cache: Path, *, packed: bool = True) -> None:
+    def __init__(
+        self, config: CorpusConfig, builtin: BuiltinCorpus | None, cache: Path, *, packed: bool = True
+    ) -> None:
         super().__init__(config, builtin, cache)
         self._packed = packed
 
@@ -110,7 +131,7 @@ def write_corpus(files: Mapping[str, str], folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    with passing_folder(folder.parent, "the built-in corpus") as temporary:
+    with temporary_folder(folder.parent, "the built-in corpus") as temporary:
         made = temporary / folder.name
         made.mkdir()
         for name, text in files.items():

@@ -16,7 +16,7 @@ from seqtrain_text.dummy_config import DummyConfig
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
-    """Which files are trained, validated and tested on; a task's config goes on from here."""
+    """Which files are trained, validated and tested on."""
 
     path_is: ClassVar[str] = "file"
     """What a path in `train`, `valid` and `test` is, for messages."""
@@ -114,3 +114,24 @@ class CorpusConfig:
                 f"{key} is given without train, which stands for the built-in corpus with sets of its own. "
                 f"Set task.train={self._word} too, or leave out task.{key}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTaskConfig(CorpusConfig):
+    """What every task on text is set by; the config of a `TextTask` is derived from it."""
+
+    metrics: tuple[str, ...] | None = option(
+        None, help="metrics to measure by, by name; default: the task's own", component="metric", may_change=True
+    )
+    metric: Selection | None = option(
+        None, help="one more metric, with settings of its own", component="metric", may_change=True
+    )
+    score_validation: bool = option(
+        True, help="take these measures of the validation sets too, not the loss alone", may_change=True
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        twice = sorted({name for name in self.metrics or () if (self.metrics or ()).count(name) > 1})
+        if twice:
+            raise ConfigError(f"metrics names {twice[0]!r} twice. Leave it out once.")

@@ -20,7 +20,7 @@ class DummyTask(Task):
     """
     A part of a task, before the task itself among the bases of a class: the data is made up, and the loss is all.
 
-    What the data looks like is up to the class, which gives `dataset`.
+    What the data looks like is up to the class, which gives `new_dataset`.
     """
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtrain.api import DataError
-from seqtrain_text.temporary_folder import passing_folder, passing_folders
+from seqtrain_text.temporary_folder import passing_folders, temporary_folder
 from seqtrain_text.tokenizer import digest, write_whole
 
 LARGE = 64 << 20  # bytes: reading less takes no time
@@ -65,4 +65,4 @@ atexit.register(_UNTIL_EXIT.close)
 
 @lru_cache
 def _own_folder(cache: Path) -> Path:
-    return _UNTIL_EXIT.enter_context(passing_folder(cache))
+    return _UNTIL_EXIT.enter_context(temporary_folder(cache))

@@ -89,8 +89,8 @@ class SentencePiece:
             return digest(self._model)
         return digest(f"{digest(self._model)} {self._model_type} {self._alpha} {self._draw}".encode())
 
-    def drawn(self, seed: int, epoch: int) -> SentencePiece:
-        """Return a tokenizer that draws how lines are split; see `DrawsSplits`."""
+    def sampled(self, seed: int, epoch: int) -> SentencePiece:
+        """Return a tokenizer that draws how lines are split; see `SamplesSubwords`."""
         if self._alpha is None:
             return self
         drawing = copy.copy(self)

@@ -23,7 +23,7 @@ from seqtrain_text.corpus_stats import found, report
 from seqtrain_text.files import TextScan
 from seqtrain_text.padded import ranges
 from seqtrain_text.store_meta import ColumnCounts, StoreMeta, read_meta, write_meta
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 from seqtrain_text.tokenizer import digest
 
 __all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress"]
@@ -229,7 +229,7 @@ def _build(
     logger.info(
         "Binarising %d %ss of %s", num_lines, columns[0].reader.unit, ", ".join(str(column.path) for column in columns)
     )
-    with passing_folder(folder.parent) as temporary:
+    with temporary_folder(folder.parent) as temporary:
         made = temporary / "made"
         made.mkdir()
         meta = binarise(columns, policy, made, num_lines=num_lines, progress=progress)

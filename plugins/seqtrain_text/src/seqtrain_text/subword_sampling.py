@@ -15,7 +15,7 @@ from seqtrain_text.binarise import Column, Encoder, LinePolicy, binarise
 from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import FlatRows, IntArray
 from seqtrain_text.store import TokenStore, build_stores, log_progress
-from seqtrain_text.temporary_folder import passing_folder
+from seqtrain_text.temporary_folder import temporary_folder
 from seqtrain_text.tokenizer import digest
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class TextRules:
 
 
 @runtime_checkable
-class DrawsSplits(Protocol):
+class SamplesSubwords(Protocol):
     """An encoder that can split a line in several ways."""
 
-    def drawn(self, seed: int, epoch: int) -> Self:
+    def sampled(self, seed: int, epoch: int) -> Self:
         """
         Return the same encoder, but one that draws how it splits a line: a function of (seed, epoch, line) alone.
 
@@ -59,9 +59,9 @@ class DrawsSplits(Protocol):
         ...
 
 
-def drawn(encoder: E, seed: int, epoch: int) -> E:
+def sampled(encoder: E, seed: int, epoch: int) -> E:
     """Return an encoder that draws how it splits a line; the same, where it cannot or is not set to."""
-    return encoder.drawn(seed, epoch) if isinstance(encoder, DrawsSplits) else encoder
+    return encoder.sampled(seed, epoch) if isinstance(encoder, SamplesSubwords) else encoder
 
 
 def make_dataset(
@@ -79,8 +79,8 @@ def make_dataset(
         DataError: a file is not usable; see `build_stores`.
     """
     plain = make([build_stores(columns, cache=text.cache, policy=text.policy) for columns in files])
-    columns = [column for columns in files for column in columns if column.draws]
-    if all(drawn(column.tokenizer, 0, 0).fingerprint == column.tokenizer.fingerprint for column in columns):
+    columns = [column for columns in files for column in columns if column.samples]
+    if all(sampled(column.tokenizer, 0, 0).fingerprint == column.tokenizer.fingerprint for column in columns):
         return plain
     return SubwordSamplingDataset(plain, files, make, text)
 
@@ -99,7 +99,7 @@ class SubwordSamplingDataset(Generic[D]):
         self._files, self._make, self._text = files, make, text
         self._scans = self._scan()
         self.parts = plain.parts
-        how = [column.tokenizer.fingerprint for columns in self._drawn(0, 0) for column in columns]
+        how = [column.tokenizer.fingerprint for columns in self._sampled(0, 0) for column in columns]
         self.fingerprint = digest(repr((plain.fingerprint, how)).encode())
 
     def at_epoch(self, epoch: int, *, seed: int, max_tokens: int | None) -> D:
@@ -120,19 +120,21 @@ class SubwordSamplingDataset(Generic[D]):
         if self._text.rows_are_examples and max_tokens is not None:
             longest = min(longest, max_tokens)
         stores = []
-        for columns, scans in zip(self._drawn(seed, epoch, longest), self._scans, strict=True):
+        for columns, scans in zip(self._sampled(seed, epoch, longest), self._scans, strict=True):
             stores.append(self._build(columns, num_lines=scans[0].count))
         return self._make(stores)
 
     def _scan(self) -> list[list[TextScan]]:
         return [[column.scan(self._text.cache) for column in columns] for columns in self._files]
 
-    def _drawn(self, seed: int, epoch: int, longest: int = 1 << 62) -> list[list[Column]]:
+    def _sampled(self, seed: int, epoch: int, longest: int = 1 << 62) -> list[list[Column]]:
         """Return the columns with encoders that draw."""
         return [
             [
-                replace(column, tokenizer=Fitting(drawn(column.tokenizer, seed, epoch), column.tokenizer, longest))
-                if column.draws
+                replace(
+                    column, tokenizer=LengthLimited(sampled(column.tokenizer, seed, epoch), column.tokenizer, longest)
+                )
+                if column.samples
                 else column
                 for column in columns
             ]
@@ -141,7 +143,7 @@ class SubwordSamplingDataset(Generic[D]):
 
     def _build(self, columns: Sequence[Column], num_lines: int) -> list[TokenStore]:
         """Binarise text for this process alone: the folder is gone at once, and the files are with the stores."""
-        with passing_folder(self._text.cache) as folder:
+        with temporary_folder(self._text.cache) as folder:
             meta = binarise(columns, self._text.policy, folder, num_lines=num_lines, progress=log_progress())
             return [
                 TokenStore(
@@ -171,25 +173,25 @@ class SubwordSamplingDataset(Generic[D]):
         return self.plain.describe(index)
 
 
-def undrawn(dataset: D | SubwordSamplingDataset[D]) -> D:
+def without_sampling(dataset: D | SubwordSamplingDataset[D]) -> D:
     """Return a dataset as it is when nothing is drawn."""
     return dataset.plain if isinstance(dataset, SubwordSamplingDataset) else dataset
 
 
 @dataclass(frozen=True)
-class Fitting:
+class LengthLimited:
     """
     Splits a line by chance, or, where that would be too long, as it always was.
 
     So chance neither loses lines nor stops a run.
 
     Args:
-        drawn: draws how a line is split.
+        sampled: draws how a line is split.
         plain: does not.
         longest: most tokens of a row, its eos included.
     """
 
-    drawn: Encoder
+    sampled: Encoder
     plain: Encoder
     longest: int
 
@@ -211,11 +213,11 @@ class Fitting:
     @property
     def fingerprint(self) -> str:
         """A hash of what is drawn from."""
-        return self.drawn.fingerprint
+        return self.sampled.fingerprint
 
     def encode_batch(self, lines: Sequence[str]) -> Rows:
         """Return the ids of all lines, without eos, and how many each line has."""
-        tokens, lengths = self.drawn.encode_batch(lines)
+        tokens, lengths = self.sampled.encode_batch(lines)
         too_long = np.flatnonzero(lengths >= self.longest)
         if not len(too_long):
             return tokens, lengths

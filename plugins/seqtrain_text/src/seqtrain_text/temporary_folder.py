@@ -16,7 +16,7 @@ _PREFIX = "unfinished-"
 
 
 @contextmanager
-def passing_folder(cache: Path, content: str = "binarised text") -> Iterator[Path]:
+def temporary_folder(cache: Path, content: str = "binarised text") -> Iterator[Path]:
     """
     Make a folder in the cache that is removed at the end, with all that is left in it.
 

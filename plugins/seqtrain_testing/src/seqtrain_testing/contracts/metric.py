@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from seqtrain.config.option import Selection
-from seqtrain.protocols import Metric
+from seqtrain.protocols import DescribesMeasures, MeasuresResults, Metric
 from seqtrain.registry.registry import Registry
 from seqtrain_testing.contracts.component import ComponentContract
 
@@ -19,6 +19,8 @@ _TOLERANCE = 1e-9  # relative; sums in another order
 class MetricContract(ComponentContract):
     """
     A metric compares predictions with references, and says which way is better.
+
+    One that measures other results than texts (`MeasuresResults`) is tried on those that `results_of` makes of texts.
 
     `references` are what it is tried on: at least three texts of which no two are alike. `predictions` are some
     that are right in part.
@@ -41,8 +43,20 @@ class MetricContract(ComponentContract):
     @pytest.fixture
     def metric(self, registry: Registry, selection: Selection) -> Metric:
         """The metric."""
-        metric: Metric = self.build(registry, selection)
-        return metric
+        return self.on_texts(self.build(registry, selection))
+
+    def results_of(self, predictions: Sequence[str], references: Sequence[str]) -> object:
+        """
+        Turn texts into results that a `MeasuresResults` metric measures; override it for such a metric.
+
+        Predictions equal to their references must become the best results there are, and each that differs worse.
+        """
+        pytest.fail(f"{type(self).__name__} must have `results_of`: {self.name} measures results, not texts")
+
+    def on_texts(self, metric: Any) -> Metric:
+        """Return what measures texts by a metric of either form."""
+        on_texts: Metric = _OnTexts(metric, self.results_of) if isinstance(metric, MeasuresResults) else metric
+        return on_texts
 
     @property
     def wrong(self) -> list[str]:
@@ -87,7 +101,7 @@ class MetricContract(ComponentContract):
         metric(self.wrong, self.references)
 
         assert metric(self.predictions, self.references) == first
-        assert self.build(registry, selection)(self.predictions, self.references) == first
+        assert self.on_texts(self.build(registry, selection))(self.predictions, self.references) == first
 
     def test_the_order_of_examples_does_not_matter(self, metric: Metric) -> None:
         """Examples that change places together leave the measures as they are."""
@@ -123,12 +137,36 @@ class MetricContract(ComponentContract):
         ):
             assert unusable(metric(predictions, references)) == {}
 
+    def test_its_notes_are_texts(self, registry: Registry, selection: Selection) -> None:
+        """What it says of how measures were taken, if it does, can be shown beside them."""
+        metric = self.build(registry, selection)
+        if not isinstance(metric, DescribesMeasures):
+            pytest.skip("it says nothing of how measures are taken")
+        self.on_texts(metric)(self.predictions, self.references)
+        notes = metric.describe_measures()
+
+        assert isinstance(notes, Mapping)
+        assert [name for name, note in notes.items() if not isinstance(name, str) or not isinstance(note, str)] == []
+
     def test_the_texts_stay_as_they_are(self, metric: Metric) -> None:
         """The caller goes on using its lists."""
         predictions, references = list(self.predictions), list(self.references)
         metric(predictions, references)
 
         assert (predictions, references) == (list(self.predictions), list(self.references))
+
+
+class _OnTexts:
+    """Measures texts by a metric of results."""
+
+    def __init__(self, metric: MeasuresResults, results_of: Callable[[Sequence[str], Sequence[str]], object]) -> None:
+        self._metric, self._results_of = metric, results_of
+        self.higher_is_better = metric.higher_is_better
+
+    def __call__(self, predictions: Sequence[str], references: Sequence[str], /) -> Mapping[str, float]:
+        results = self._results_of(predictions, references)
+        assert isinstance(results, self._metric.measured_types)
+        return self._metric.measure(results)
 
 
 def unusable(measures: Mapping[str, float]) -> dict[str, object]:

@@ -4,11 +4,43 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from seqtrain_classify.measures import label_measures, label_set_measures, number_measures
+from seqtrain_classify.metrics import accuracy, macro_f1, mcc, micro_f1, pearson, spearman
+from seqtrain_classify.results import LabelResults, LabelSetResults, NumberResults
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What several metrics find, and say of how."""
+
+    measures: dict[str, float]
+    notes: dict[str, str]
+
+
+def measured_by(makers, results) -> Measured:
+    """Measure by each metric."""
+    metrics = [make(None) for make in makers]
+    assert all(isinstance(results, metric.measured_types) for metric in metrics)
+    measures = {name: value for metric in metrics for name, value in metric.measure(results).items()}
+    assert set(measures) == {name for metric in metrics for name in metric.higher_is_better}
+    return Measured(measures, {name: note for metric in metrics for name, note in metric.describe_measures().items()})
+
+
+def label_measures(answers, expected, labels) -> Measured:
+    return measured_by((accuracy, macro_f1, micro_f1, mcc), LabelResults(answers, expected, labels))
+
+
+def label_set_measures(answers, expected, labels) -> Measured:
+    return measured_by((accuracy, macro_f1, micro_f1), LabelSetResults(answers, expected, labels))
+
+
+def number_measures(answers, expected) -> Measured:
+    return measured_by((pearson, spearman), NumberResults(answers, expected))
+
 
 ROOT_OF_3 = math.sqrt(3)
 

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import pytest
 import sacrebleu
 from sacrebleu.metrics.bleu import BLEU
 
 from seqtrain.errors import DataError
-from seqtrain_translation.scoring import score_translations
+from seqtrain_translation.metrics import Bleu, Chrf, ExactMatch
 from seqtrain_translation.scoring_config import ScoringConfig
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the three metrics find."""
+
+    bleu: float
+    chrf: float
+    exact_match: float
+    bleu_signature: str
+    chrf_signature: str
+
+
+def score_translations(ours: list[str], theirs: list[str], config: ScoringConfig) -> Scores:
+    """Measure by each of the metrics, which must agree on what can be measured."""
+    bleu, chrf, exact_match = metrics = Bleu(config), Chrf(config), ExactMatch(config)
+    found: dict[str, float] = {}
+    errors = []
+    for metric in metrics:
+        try:
+            found |= metric(ours, theirs)
+        except DataError as error:
+            errors.append(str(error))
+    assert [bleu.higher_is_better, chrf.higher_is_better, exact_match.higher_is_better] == [
+        {"bleu"}, {"chrf"}, {"exact_match"}
+    ]  # fmt: skip
+    if errors:
+        assert errors == [errors[0]] * 3
+        raise DataError(errors[0])
+    signatures = bleu.describe_measures()["bleu"], chrf.describe_measures()["chrf"]
+    return Scores(found["bleu"], found["chrf"], found["exact_match"], *signatures)
+
 
 HYPOTHESES = ["The cat sat on the mat .", "Two dogs run, fast!", "A man (old) is reading a newspaper."]
 REFERENCES = ["The cat sat on a mat .", "Two dogs run, fast!", "An old man is reading the newspaper."]

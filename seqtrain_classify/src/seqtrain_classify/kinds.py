@@ -1,0 +1,16 @@
+"""Which kind `task.kind` names."""
+
+from __future__ import annotations
+
+from seqtrain_classify.config import ClassifyConfig
+from seqtrain_classify.kind import Kind
+from seqtrain_classify.multi_label import MultiLabel
+from seqtrain_classify.regression import Regression
+from seqtrain_classify.single_label import SingleLabel
+
+
+def make_kind(config: ClassifyConfig) -> Kind:
+    """Make what `task.kind` names."""
+    if config.kind == "multi":
+        return MultiLabel(config.label_separator, config.prediction.threshold)
+    return Regression() if config.kind == "regression" else SingleLabel()
