@@ -7,7 +7,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from typing import Any
 
 from seqtrain.config.annotations import allows_list, config_type_in, field_types, range_text, type_name
-from seqtrain.config.option import option_of
+from seqtrain.config.option import field_values, option_of
 from seqtrain.config.plain import to_plain
 
 REQUIRED = "required"
@@ -50,7 +50,7 @@ def describe(config_type: type, prefix: str = "", defaults: Any = None) -> list[
         if each.name not in types:
             continue
         key = f"{prefix}.{each.name}" if prefix else each.name
-        default = getattr(defaults, each.name) if defaults is not None else _default(each)
+        default = field_values(defaults)[each.name] if defaults is not None else _default(each)
         described = option_of(config_type, each.name)
         nested = config_type_in(types[each.name])
         if nested is not None and described.component is None:

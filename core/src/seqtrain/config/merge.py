@@ -27,7 +27,7 @@ from seqtrain.config.annotations import (
     item_type,
 )
 from seqtrain.config.choice import Chooser, maps
-from seqtrain.config.option import Option, option_of
+from seqtrain.config.option import Option, field_values, option_of
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS, MAP_DEFAULTS, MAP_SECTIONS
 from seqtrain.config.tree import (
     ListNode,
@@ -213,7 +213,7 @@ def section(layers: Iterable[MapNode], name: str) -> list[Node]:
 
 def _default(each: Field[Any], instance: Any) -> Any:
     if instance is not None:
-        return getattr(instance, each.name)
+        return field_values(instance)[each.name]
     return each.default if each.default_factory is MISSING else each.default_factory()
 
 

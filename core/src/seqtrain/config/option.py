@@ -105,3 +105,8 @@ class Selection:
     kind: str
     name: str
     config: Any
+
+
+def field_values(config: Any) -> dict[str, Any]:
+    """Return the values of a dataclass's fields, by name; nothing is copied."""
+    return {each.name: getattr(config, each.name) for each in fields(config)}

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from seqtrain.config.annotations import enum_text
-from seqtrain.config.option import Selection, option_of
+from seqtrain.config.option import Selection, field_values, option_of
 from seqtrain.config.schema import MAP_SECTIONS, RunConfig
 
 
@@ -20,9 +20,9 @@ def to_tree(config: RunConfig) -> dict[str, Any]:
     Returns:
         One map by section: of a component {name, fields...}, of `callbacks` and `trackers` {name: {fields...}}.
     """
-    tree = to_plain(config)
+    tree, values = to_plain(config), field_values(config)
     for section in MAP_SECTIONS:
-        tree[section] = {each.name: to_plain(each.config) for each in getattr(config, section)}
+        tree[section] = {each.name: to_plain(each.config) for each in values[section]}
     assert isinstance(tree, dict)
     return tree
 
@@ -32,7 +32,8 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Selection):
         return {"name": value.name, **to_plain(value.config)}
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_plain(getattr(value, each.name)) for each in fields(value) if each.init}
+        values = field_values(value)
+        return {each.name: to_plain(values[each.name]) for each in fields(value) if each.init}
     if isinstance(value, Mapping):
         return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -68,11 +69,12 @@ class Difference:
 def differences(old: RunConfig, new: RunConfig) -> list[Difference]:
     """List what differs, in the order of the sections; of a component that is another one, only the name."""
     found: list[Difference] = []
-    for each in fields(RunConfig):
-        before, after = getattr(old, each.name), getattr(new, each.name)
-        if each.name in MAP_SECTIONS:
-            before, after = ({each.name: each for each in side} for side in (before, after))
-        found += _between(each.name, before, after, may_change=each.name in _FREE_SECTIONS)
+    new_values = field_values(new)
+    for name, before in field_values(old).items():
+        after = new_values[name]
+        if name in MAP_SECTIONS:
+            before, after = ({each.name: each for each in side} for side in (before, after))  # noqa: PLW2901
+        found += _between(name, before, after, may_change=name in _FREE_SECTIONS)
     return found
 
 
@@ -83,10 +85,10 @@ def _between(key: str, old: Any, new: Any, *, may_change: bool) -> Iterator[Diff
         else:
             yield Difference(key=f"{key}.name", old=old.name, new=new.name, may_change=may_change)
     elif is_dataclass(old) and type(old) is type(new):
-        for each in fields(old):
-            free = may_change or option_of(type(old), each.name).may_change
-            pair = getattr(old, each.name), getattr(new, each.name)
-            yield from _between(f"{key}.{each.name}", *pair, may_change=free)
+        new_values = field_values(new)
+        for name, before in field_values(old).items():
+            free = may_change or option_of(type(old), name).may_change
+            yield from _between(f"{key}.{name}", before, new_values[name], may_change=free)
     elif isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
             yield from _between(f"{key}.{name}", old.get(name), new.get(name), may_change=may_change)

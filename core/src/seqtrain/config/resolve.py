@@ -15,6 +15,7 @@ from seqtrain.config.choice import Choice, Chooser
 from seqtrain.config.convert import INVALID, Converter
 from seqtrain.config.interpolate import interpolate
 from seqtrain.config.merge import Merger, section
+from seqtrain.config.option import field_values
 from seqtrain.config.reader import read_argument, read_file, read_yaml
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
 from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_places
@@ -64,7 +65,8 @@ class Sources:
     @property
     def options(self) -> dict[str, str]:
         """The named options that were given, by section."""
-        given = {kind: getattr(self, kind) for kind in COMPONENT_SECTIONS}
+        values = field_values(self)
+        given = {kind: values[kind] for kind in COMPONENT_SECTIONS}
         return {kind: name for kind, name in given.items() if name is not None}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pluggy import PluginManager
 
 from seqtrain.config.annotations import kinds_of_lists
-from seqtrain.config.option import Selection
+from seqtrain.config.option import Selection, field_values
 from seqtrain.errors import PluginError, did_you_mean
 from seqtrain.plugin import PROJECT
 from seqtrain.registry.component import NoConfig, Preset, RegisteredComponent
@@ -133,7 +133,7 @@ class Registry:
         Raises:
             PluginError: it is missing, or its plugin fails.
         """
-        inner = {field.name: getattr(selection.config, field.name) for field in fields(selection.config)}
+        inner = field_values(selection.config)
         factories: dict[str, Callable[..., Any]] = {
             name: partial(self.build, value) for name, value in inner.items() if isinstance(value, Selection)
         }
