@@ -41,6 +41,24 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class MicroBatchOutput:
+    """
+    What came of a micro-batch.
+
+    Args:
+        sample: the micro-batch.
+        loss: (), summed over its targets, without its graph.
+        sample_size: its targets.
+        logging_output: sums to log.
+    """
+
+    sample: Batch
+    loss: Tensor
+    sample_size: int
+    logging_output: Mapping[str, Tensor | float]
+
+
+@dataclass(frozen=True)
 class Step:
     """
     What one worker has to do of an optimizer step.

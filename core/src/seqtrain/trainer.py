@@ -12,7 +12,7 @@ from pluggy import HookRelay
 from torch import nn
 from torch.profiler import record_function
 
-from seqtrain.batch import Step
+from seqtrain.batch import MicroBatchOutput, Step
 from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.config.schema import TrainerConfig
 from seqtrain.data.epoch_iterator import EpochIterator
@@ -120,6 +120,7 @@ class Trainer:
         progress.plan = plan.digest
         for step in self.train_data.steps(progress.epoch, progress.cursor):
             if progress.step + 1 not in progress.skipped_steps and not self.train_step(step):
+                self._end_before_step()
                 break
             progress.advance(step.size, plan.num_micro_batches)
             self.after_step()
@@ -146,7 +147,7 @@ class Trainer:
         """
         self.requests.start_step()
         self.optimizer.zero_grad()
-        losses, outputs, sample_size = [], [], 0
+        outputs = []
         with explain_out_of_memory(step.samples):
             for index, sample, ignore_grad in self.engine.accumulate(step):
                 self.engine.seed_micro_batch(self.progress.step, index)
@@ -154,24 +155,28 @@ class Trainer:
                     sample, self.model, self.criterion, self.optimizer, self.progress.step, ignore_grad=ignore_grad
                 )
                 if not ignore_grad:
-                    losses.append(loss.detach())
-                    outputs.append((sample, size, logging_output))
-                    sample_size += size
+                    outputs.append(MicroBatchOutput(sample, loss.detach(), size, logging_output))
         with record_function("reduce-grads"):
             self.engine.fill_gradients(self.optimizer.parameters)
-            agreement = self._agree(sample_size)
+            agreement = self._agree(sum(each.sample_size for each in outputs))
         if agreement.stop_before:
-            return self._end_before_step()
+            return False
         with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
             self.optimizer.multiply_grads(self.engine.gradient_scale / max(agreement.sample_size, 1))
         with record_function("clip-grads"):
-            by_worker = self.engine.gather_norm_and_loss(self.optimizer.grad_norm(), losses)
+            by_worker = self.engine.gather_norm_and_loss(self.optimizer.grad_norm(), [each.loss for each in outputs])
             grad_norm = self.engine.total_norm(by_worker)
             self.optimizer.clip_grads(grad_norm, self.config.clip_norm)
-        numbers = StepNumbers(
-            self.progress.step + 1, self.progress.epoch, step.samples, losses, by_worker, agreement.sample_size
+        bad_step = self.step_check.check(
+            StepNumbers(
+                step=self.progress.step + 1,
+                epoch=self.progress.epoch,
+                samples=step.samples,
+                losses=[each.loss for each in outputs],
+                by_worker=by_worker,
+                sample_size=agreement.sample_size,
+            )
         )
-        bad_step = self.step_check.check(numbers)
         if bad_step is None:
             with record_function("optimizer"):
                 self.optimizer.step(self.progress.step + 1)
@@ -334,11 +339,10 @@ class Trainer:
         self.checkpointer.is_written_by_all = agreement.written
         return agreement
 
-    def _end_before_step(self) -> bool:
-        """End the run with the step before, as a run of one worker would have."""
+    def _end_before_step(self) -> None:
+        """End with the step before, whose hooks have asked for it on another worker, as a run of one worker would."""
         if self.reached_limit:
             self.validate()
-        return False
 
     def _report_saved(self, path: Path | None) -> None:
         """Let the hooks know of a checkpoint that all workers have written, if there is a new one."""

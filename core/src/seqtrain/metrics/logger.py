@@ -14,11 +14,11 @@ from typing import Any
 from pluggy import HookRelay
 from torch import Tensor
 
-from seqtrain.batch import Batch
+from seqtrain.batch import Batch, MicroBatchOutput
 from seqtrain.checkpoint.atomic_io import beside
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics.sums import MetricSums
-from seqtrain.protocols import LoggingOutput, ProgressBar
+from seqtrain.protocols import ProgressBar
 from seqtrain.training.cadence import Every
 from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
@@ -50,21 +50,20 @@ class MetricLogger:
         self._settings: Mapping[str, float] = {"lr": 0.0}
         self._rate = _Rate()
 
-    def add_step(
-        self, outputs: Sequence[tuple[Batch, int, LoggingOutput]], settings: Mapping[str, float], grad_norm: Tensor
-    ) -> None:
+    def add_step(self, outputs: Sequence[MicroBatchOutput], settings: Mapping[str, float], grad_norm: Tensor) -> None:
         """
         Add what one update reported.
 
         Args:
-            outputs: its micro-batches, each with its sample_size and logging_output.
+            outputs: of its micro-batches.
             settings: its learning rate, and whatever else is told as it was in the last update.
             grad_norm: norm of its gradient before clipping, ().
         """
-        for sample, sample_size, logging_output in outputs:
+        for output in outputs:
+            sample = output.sample
             counts = {"num_tokens": sample.num_tokens, "num_positions": sample.num_positions}
             for sums in (self._interval, self._epoch):
-                sums.add({**logging_output, **counts}, sample_size)
+                sums.add({**output.logging_output, **counts}, output.sample_size)
             self._rate.add(sample)
         self._settings = settings
         self._gradient.add({"grad_norm": grad_norm}, 1)
