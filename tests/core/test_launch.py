@@ -22,7 +22,7 @@ from seqtrain.plugin import Component, option
 from seqtrain.registry.filters import PluginFilters
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
-from seqtrain.run.open import RunRequest
+from seqtrain.run.request import RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
 from seqtrain.workers import main as worker_main

@@ -31,7 +31,7 @@ from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
 from seqtrain.plugin import hookimpl
 from seqtrain.registry.discovery import discover
-from seqtrain.run.open import RunRequest
+from seqtrain.run.request import RunRequest
 from seqtrain.trainer import Trainer
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.world import WorldInfo

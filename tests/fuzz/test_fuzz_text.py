@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqtrain.cli.runs import _lines
+from seqtrain.inference.predict import read_lines
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.examples import ExampleReader, scan_table
 from seqtrain_classify.labels import load_labels, save_labels
@@ -99,7 +99,7 @@ def test_any_input_of_predict_is_read_or_refused(content, ours, count):
     count()
 
     with ours("x.txt, line"):
-        assert len(list(_lines(io.BytesIO(content), "x.txt"))) == content.count(b"\n") + (
+        assert len(list(read_lines(io.BytesIO(content), "x.txt"))) == content.count(b"\n") + (
             content[-1:] not in (b"", b"\n")
         )
 

@@ -1,8 +1,8 @@
 """
-From one command to the processes that train.
+From one command to the processes that train, evaluate or predict.
 
 `call_main` decides which these are. A job that torchrun, srun or Kubernetes has started is joined; a launcher, or
-torch's elastic agent, starts workers here or elsewhere; otherwise this process trains. Each worker runs
+torch's elastic agent, starts workers here or elsewhere; otherwise this process does it alone. Each worker runs
 `distributed_main`, where they join.
 """
 
@@ -18,12 +18,13 @@ from seqtrain import train
 from seqtrain.config.option import Selection
 from seqtrain.config.schema import DistributedConfig
 from seqtrain.errors import ConfigError, PluginError, UsageError
+from seqtrain.inference import evaluate, predict
 from seqtrain.metrics.console import start_logging
 from seqtrain.protocols.runs import Launcher
 from seqtrain.registry.isolation import blame
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
-from seqtrain.run.open import RunRequest
+from seqtrain.run.request import EvaluateRequest, PredictRequest, Request, RunRequest
 from seqtrain.run.results import Results
 from seqtrain.training.signals import raise_on_sigterm
 from seqtrain.workers.check import refuse_worker_differences
@@ -34,9 +35,9 @@ from seqtrain.workers.spec import WorkerSpec
 from seqtrain.workers.world import WorldInfo
 
 
-def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
+def call_main(request: Request, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
     """
-    Run the training that was asked for, in as many processes as it takes.
+    Train, evaluate or predict, as was asked for, in as many processes as it takes.
 
     Raises:
         UsageError: the environment says half of what it takes to join a job.
@@ -47,7 +48,7 @@ def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str
     _refuse_lonely_rendezvous(distributed)
     world = _job_to_join(distributed, environ)
     if world is not None:
-        if world.rank == 0:
+        if world.rank == 0 and isinstance(request, RunRequest):
             _say(f"Joining the job that {world.started_by} started: worker 0 of {world.world_size}")
         return distributed_main(request, registry, environ)
     if distributed.launcher is not None:
@@ -59,23 +60,27 @@ def call_main(request: RunRequest, registry: Registry, environ: Mapping[str, str
     return Results(RunFolder(request.run_dir).path, exit_code=exit_code, is_told=True)
 
 
-def distributed_main(request: RunRequest, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
-    """Run one worker: join the others, if there are any, and train."""
+def distributed_main(request: Request, registry: Registry, environ: Mapping[str, str] = os.environ) -> Results:
+    """Run one worker: join the others, if there are any, and do what was asked for."""
     distributed, world = request.config.distributed, WorldInfo.from_environment(environ)
     _refuse_contradictions(distributed, world)
     with join_process_group(world, distributed) as group:
         if not group.is_main:
             start_logging(request.config.logging.level, "plain", worker=group.rank)
         refuse_worker_differences(group, request.config, registry)
-        if (
-            max(group.all_gather_object(_attempts(environ))) > 0
-        ):  # what a failed attempt has saved is to be gone on with
-            request = replace(request, fresh=False)
-        results = train.main(request, registry, group)
+        results: Results
+        if isinstance(request, EvaluateRequest):
+            results = evaluate.main(request, registry, group)
+        elif isinstance(request, PredictRequest):
+            results = predict.main(request, registry, group)
+        else:
+            if max(group.all_gather_object(_attempts(environ))) > 0:  # resume from what a failed attempt has saved
+                request = replace(request, fresh=False)
+            results = train.main(request, registry, group)
     return results if group.is_main else replace(results, is_told=True)
 
 
-def launch(selection: Selection, request: RunRequest, registry: Registry) -> int:
+def launch(selection: Selection, request: Request, registry: Registry) -> int:
     """
     Have a launcher run the worker, and return the exit code: of the worker, or that of a signal as shells count it.
 
@@ -93,13 +98,14 @@ def launch(selection: Selection, request: RunRequest, registry: Registry) -> int
     return exit_status(code)
 
 
-def start_workers(request: RunRequest, registry: Registry) -> int:
+def start_workers(request: Request, registry: Registry) -> int:
     """Have torch's elastic agent run this host's workers, and return the exit code."""
     from seqtrain.workers.local.agent import run_workers  # noqa: PLC0415 - takes a second, which one process does without
 
     distributed = request.config.distributed
     hosts = "this host" if distributed.nodes == 1 else f"each of {distributed.nodes} hosts"
-    _say(f"Starting {distributed.workers} worker{'s' if distributed.workers > 1 else ''} on {hosts}")
+    if isinstance(request, RunRequest):
+        _say(f"Starting {distributed.workers} worker{'s' if distributed.workers > 1 else ''} on {hosts}")
     return run_workers(
         WorkerSpec.of(request, registry).command_line(),
         workers=distributed.workers,

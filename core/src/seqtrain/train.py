@@ -11,7 +11,8 @@ from seqtrain.finetune.warm_start import warm_start
 from seqtrain.inference.load import load_run
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
-from seqtrain.run.open import RunRequest, open_run
+from seqtrain.run.open import open_run
+from seqtrain.run.request import RunRequest
 from seqtrain.run.results import Results, final_split
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer

@@ -29,7 +29,8 @@ from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
 from seqtrain.run.compare import differing, leaves
 from seqtrain.training.progress import Progress
-from seqtrain.workers.group import ProcessGroup, WorkerGroup
+from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.process_group import ProcessGroup
 
 
 class Model(nn.Module):

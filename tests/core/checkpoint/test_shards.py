@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from seqtrain.checkpoint.agreement import Workers, together
 from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint, check_shards, write_state
+from seqtrain.checkpoint.coordination import on_all_workers
 from seqtrain.checkpoint.manifest import NAME, write_manifest
 from seqtrain.checkpoint.sharding import local_shards
 from seqtrain.checkpoint.shards import INDEX, Shard, boundaries
@@ -28,7 +28,7 @@ from seqtrain.errors import CheckpointError
 WEIGHT = torch.arange(15.0).reshape(5, 3)
 
 
-def worker(rank: int, world_size: int = 2, said: Callable[[Any], list[Any]] = lambda value: [value]) -> Workers:
+def worker(rank: int, world_size: int = 2, said: Callable[[Any], list[Any]] = lambda value: [value]) -> Any:
     """Return a group as one of its workers sees it."""
     return SimpleNamespace(rank=rank, world_size=world_size, all_gather_object=said)
 
@@ -233,19 +233,19 @@ def test_an_error_of_one_worker_is_one_of_all() -> None:
     """Of the same kind, so that all try again or none does: what is beyond hope weighs more than a full disk."""
     full, odd = {"error": "full", "may_retry": True}, {"error": "odd", "may_retry": False}
 
-    def of_two(other: Any) -> Workers:
+    def of_two(other: Any) -> Any:
         return worker(0, 2, lambda value: [value, other])
 
     def refuse() -> None:
         raise NotWrittenError("mine")
 
-    assert [None, 3] == together(of_two({"result": 3}), lambda: None)
+    assert [None, 3] == on_all_workers(of_two({"result": 3}), lambda: None)
     with pytest.raises(NotWrittenError, match="Worker 1: full"):
-        together(of_two(full), lambda: None)
+        on_all_workers(of_two(full), lambda: None)
     with pytest.raises(CheckpointError, match="Worker 1: odd") as caught:
-        together(of_two(odd), refuse)
+        on_all_workers(of_two(odd), refuse)
     assert not isinstance(caught.value, NotWrittenError)
     with pytest.raises(NotWrittenError, match=r"^mine$"):
-        together(of_two(full), refuse)
+        on_all_workers(of_two(full), refuse)
     with pytest.raises(ZeroDivisionError):
-        together(of_two(full), lambda: 1 // 0)
+        on_all_workers(of_two(full), lambda: 1 // 0)

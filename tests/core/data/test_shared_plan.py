@@ -19,7 +19,8 @@ from seqtrain.data.plan import BatchLimits, EpochPlan, plan_epoch
 from seqtrain.data.shared_plan import plan_together
 from seqtrain.errors import DataError, TrainingError
 from seqtrain.protocols import DatasetPart
-from seqtrain.workers.group import ProcessGroup, WorkerGroup
+from seqtrain.workers.group import WorkerGroup
+from seqtrain.workers.process_group import ProcessGroup
 
 LIMITS = BatchLimits(max_tokens=60, max_sentences=None)
 

@@ -28,7 +28,8 @@ from seqtrain.protocols.runs import Imported
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
-from seqtrain.run.open import RunRequest, open_run
+from seqtrain.run.open import open_run
+from seqtrain.run.request import RunRequest
 from seqtrain.task import Task
 from seqtrain.workers.group import WorkerGroup
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from seqtrain.checkpoint.agreement import ALONE, Workers
 from seqtrain.checkpoint.atomic_io import flush
 from seqtrain.checkpoint.manifest import FileFacts, Manifest, file_facts, read_manifest, verify
 from seqtrain.checkpoint.shards import INDEX, StoredTensors, index_entry, shard_file
 from seqtrain.checkpoint.tensors import Packer, TensorReader, full_tensor, read_state, write_tensors
 from seqtrain.errors import CheckpointError
+from seqtrain.workers.group import ALONE, WorkerGroup
 
 STATE = "state.json"
 _OWN_FILE = ("model", "optimizer")  # parts whose tensors others may want to read alone
@@ -107,7 +107,7 @@ class Checkpoint:
         return skeletons
 
 
-def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE) -> dict[str, FileFacts]:
+def write_state(folder: Path, state: Mapping[str, Any], group: WorkerGroup = ALONE) -> dict[str, FileFacts]:
     """
     Write the files that `Checkpoint.load` reads, or this worker's share of them, onto the disk itself.
 
@@ -116,7 +116,7 @@ def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE
     Args:
         folder: an empty folder.
         state: the parts by name; for several workers, what `local_shards` returns of them.
-        workers: who writes the checkpoint.
+        group: who writes the checkpoint.
 
     Returns:
         What the manifest is to say of each file.
@@ -124,14 +124,14 @@ def write_state(folder: Path, state: Mapping[str, Any], workers: Workers = ALONE
     skeletons, packers = _pack(state)
     written = []
     for file, packer in packers.items():
-        own_file = shard_file(file, workers.rank, workers.world_size)
+        own_file = shard_file(file, group.rank, group.world_size)
         rows = {name: shard.rows for name, shard in packer.shards.items() if shard.rows.numel()}
         for name, tensors in ((file, packer.tensors), (own_file, rows)):
             if tensors:
                 write_tensors(folder / name, tensors)
                 written.append(name)
-    if workers.rank == 0:
-        count = workers.world_size
+    if group.rank == 0:
+        count = group.world_size
         index = {file: index_entry(file, packer.shards, count) for file, packer in packers.items() if packer.shards}
         for name, content in {STATE: skeletons, **({INDEX: index} if index else {})}.items():
             (folder / name).write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")

@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seqtrain.checkpoint.agreement import by_main
 from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.checkpoint.coordination import on_main_worker
 from seqtrain.checkpoint.snapshot import Snapshot
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
@@ -223,7 +223,7 @@ class Checkpointer:
         for attempt in range(self._config.retries + 1):
             try:
                 path = self._store.save(step, epoch, state, measures, group)
-                by_main(group, self._retain)
+                on_main_worker(group, self._retain)
             except NotWrittenError as error:
                 if attempt == self._config.retries:
                     raise

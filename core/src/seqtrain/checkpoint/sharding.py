@@ -13,13 +13,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from seqtrain.checkpoint.agreement import Workers
 from seqtrain.checkpoint.shards import Shard, StoredTensor, boundaries
 from seqtrain.checkpoint.tensors import Keys, TensorReader, full_tensor
 from seqtrain.errors import CheckpointError
+from seqtrain.workers.group import WorkerGroup
 
 
-def local_shards(state: Any, workers: Workers) -> Any:
+def local_shards(state: Any, group: WorkerGroup) -> Any:
     """
     Return what a worker writes of a state: its shards of what is divided; the main worker also all that is not.
 
@@ -29,25 +29,25 @@ def local_shards(state: Any, workers: Workers) -> Any:
         CheckpointError: a tensor is divided in another way than FSDP's usual one.
     """
     if isinstance(state, DTensor):
-        return _local_shard(state, workers)
+        return _local_shard(state, group)
     if isinstance(state, Mapping):
-        return {key: local_shards(each, workers) for key, each in state.items()}
+        return {key: local_shards(each, group) for key, each in state.items()}
     if isinstance(state, (list, tuple)):
-        return [local_shards(each, workers) for each in state]
-    return state if workers.rank == 0 else None
+        return [local_shards(each, group) for each in state]
+    return state if group.rank == 0 else None
 
 
-def _local_shard(tensor: DTensor, workers: Workers) -> Tensor | Shard | None:
+def _local_shard(tensor: DTensor, group: WorkerGroup) -> Tensor | Shard | None:
     mine: Tensor = tensor.to_local().detach()
     if not all(placement.is_replicate() for placement in tensor.placements):
         begin, end = _rows(tensor)
-        if tensor.device_mesh.size() != workers.world_size:
+        if tensor.device_mesh.size() != group.world_size:
             raise _unknown(tensor)
         if tensor.numel() == 0:
             mine = mine.new_empty(tensor.shape)
         elif end - begin < tensor.shape[0]:
             return Shard(mine, tuple(tensor.shape))
-    return mine if workers.rank == 0 else None
+    return mine if group.rank == 0 else None
 
 
 def sharded_like(model: nn.Module, trained: Sequence[Tensor]) -> TensorReader:

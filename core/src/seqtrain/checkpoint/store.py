@@ -25,7 +25,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.agreement import ALONE, Workers, by_main, together
 from seqtrain.checkpoint.atomic_io import (
     NotWrittenError,
     beside,
@@ -50,10 +49,12 @@ from seqtrain.checkpoint.catalog import (
     step_name,
 )
 from seqtrain.checkpoint.checkpoint import Checkpoint, check_shards, write_state
+from seqtrain.checkpoint.coordination import on_all_workers, on_main_worker
 from seqtrain.checkpoint.manifest import FileFacts, FormatError, write_manifest
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.errors import CheckpointError, UsageError
 from seqtrain.training.cadence import Every
+from seqtrain.workers.group import ALONE, WorkerGroup
 
 _HIDDEN = re.compile(r"\.(?P<name>.+)\.(?P<kind>tmp|old)-\d+")
 _NEVER = Every()
@@ -74,7 +75,7 @@ class CheckpointStore(CheckpointCatalog):
         epoch: int,
         state: Mapping[str, Any],
         measures: Mapping[str, float],
-        workers: Workers = ALONE,
+        group: WorkerGroup = ALONE,
     ) -> Path:
         """
         Save a checkpoint and point `last` at it; one of the same step is replaced.
@@ -84,14 +85,14 @@ class CheckpointStore(CheckpointCatalog):
             epoch: the current epoch, from 1.
             state: a state dict by part, such as "model", "optimizer", "progress".
             measures: of a validation at this very step; empty if there was none.
-            workers: who saves it, each with its share of the state (`local_shards`).
+            group: who saves it, each with its share of the state (`local_shards`).
 
         Raises:
             NotWrittenError: it cannot be written, for one because the disk is full. Earlier ones are untouched.
             CheckpointError: the state holds what no checkpoint can.
         """
-        path = self._write(step_name(step), step=step, epoch=epoch, state=state, measures=measures, workers=workers)
-        by_main(workers, lambda: self._point(LAST, path.name))
+        path = self._write(step_name(step), step=step, epoch=epoch, state=state, measures=measures, group=group)
+        on_main_worker(group, lambda: self._point(LAST, path.name))
         return path
 
     def save_average(self, name: str, weights: Mapping[str, Any], sources: Sequence[Checkpoint]) -> Path:
@@ -204,14 +205,14 @@ class CheckpointStore(CheckpointCatalog):
         epoch: int,
         state: Mapping[str, Any],
         measures: Mapping[str, float],
-        workers: Workers = ALONE,
+        group: WorkerGroup = ALONE,
     ) -> Path:
         final = self.folder / name
-        temporary = self.folder / by_main(workers, lambda: self._make_temporary(final).name)
+        temporary = self.folder / on_main_worker(group, lambda: self._make_temporary(final).name)
 
         @self._explaining(final)
         def write() -> dict[str, Any]:
-            return {file: asdict(facts) for file, facts in write_state(temporary, state, workers).items()}
+            return {file: asdict(facts) for file, facts in write_state(temporary, state, group).items()}
 
         @self._explaining(final)
         def complete() -> None:
@@ -220,11 +221,11 @@ class CheckpointStore(CheckpointCatalog):
             publish(temporary, final)
 
         try:
-            shares = together(workers, write)
+            shares = on_all_workers(group, write)
             files = {file: FileFacts(**facts) for share in shares for file, facts in share.items()}
-            by_main(workers, complete)
+            on_main_worker(group, complete)
         finally:
-            if workers.rank == 0:
+            if group.rank == 0:
                 remove(temporary)
         return final
 

@@ -46,11 +46,6 @@ def report(error: Exception, *, verbose: bool) -> int:
     return exit_code
 
 
-def let_go_of_stdout() -> None:
-    """Print nowhere from now on, as nobody reads it: else the flush at this process's end would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _explain(error: Exception) -> tuple[str, int] | None:
     """Return the message and the exit code of an error that a user can mend."""
     if isinstance(error, SeqtrainError):

@@ -17,6 +17,7 @@ from seqtrain.registry.filters import PluginFilters
 
 if TYPE_CHECKING:
     from seqtrain.registry.registry import Registry
+    from seqtrain.run.results import Results
 
 PLUGINS_PREFIX = "plugins-"  # of the names of commands that plugins add to `seqtrain plugins`
 
@@ -29,6 +30,13 @@ def installed_plugins() -> Registry:
 def present_invocation() -> Invocation:
     """Return what is known of the command line."""
     return click.get_current_context().ensure_object(Invocation)
+
+
+def finish(results: Results) -> int:
+    """Print what a command has to say in the end, unless a worker has, and return the exit code."""
+    if not results.exit_code and not results.is_told:
+        click.echo(results.summary())
+    return results.exit_code
 
 
 @dataclass

@@ -14,14 +14,15 @@ from operator import attrgetter
 
 import click
 
-from seqtrain.cli.errors import INTERRUPTED, let_go_of_stdout, report
+from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import PLUGINS_PREFIX, Group, Invocation, load_command
+from seqtrain.metrics.console import discard_stdout
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
     "train": ("seqtrain.cli.train:train", "Train a model, or go on with a run."),
-    "evaluate": ("seqtrain.cli.runs:evaluate", "Measure a checkpoint on a split."),
-    "predict": ("seqtrain.cli.runs:predict", "Translate, continue or label text with a trained model."),
+    "evaluate": ("seqtrain.cli.evaluate:evaluate", "Measure a checkpoint on a split."),
+    "predict": ("seqtrain.cli.predict:predict", "Translate, continue or label text with a trained model."),
     "plugins": ("seqtrain.cli.plugins:plugins", "Show what is installed and what it offers."),
     "config": ("seqtrain.cli.config:config", "Show or check a resolved configuration."),
     "checkpoints": ("seqtrain.cli.checkpoints:checkpoints", "List, verify or average the checkpoints of a run."),
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        let_go_of_stdout()
+        discard_stdout()
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

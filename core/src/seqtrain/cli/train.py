@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, distributed_options, resolve_options
-
-if TYPE_CHECKING:
-    from seqtrain.cli.invocation import Invocation
+from seqtrain.cli.invocation import Invocation, finish
 
 
 @click.command(cls=ConfigCommand)
@@ -49,7 +46,7 @@ def train(
     stop_file: Path | None,
     accept_changes: bool,
     **options: Any,
-) -> None:
+) -> int:
     """
     Train a model.
 
@@ -59,9 +56,7 @@ def train(
     The same command goes on where an interrupted run stopped; --init-from takes over another run's weights, and nothing
     else of it.
     """
-    from seqtrain.cli.invocation import installed_plugins
-
-    registry = installed_plugins()
+    registry = invocation.registry
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
     if init_from is not None:
@@ -72,16 +67,12 @@ def train(
     run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
 
     from seqtrain import launch  # torch comes in here, after everything that can be wrong with the arguments
-    from seqtrain.run.open import RunRequest
+    from seqtrain.run.request import RunRequest
 
     request = RunRequest(
         config=config, run_dir=run_dir, fresh=fresh, accept_changes=accept_changes, verbose=invocation.verbose
     )
-    results = launch.call_main(request, registry)
-    if results.exit_code:
-        sys.exit(results.exit_code)
-    if not results.is_told:
-        click.echo(results.summary())
+    return finish(launch.call_main(request, registry))
 
 
 def _chooses_anything(options: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -59,6 +60,11 @@ def start_logging(
         root.addHandler(handler)
     root.setLevel(level.upper())
     return bar
+
+
+def discard_stdout() -> None:
+    """Print nowhere from now on, as nobody reads it: else the flush at this process's end would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class NoProgressBar:

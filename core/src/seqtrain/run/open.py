@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.plain import differences
@@ -18,31 +15,10 @@ from seqtrain.metrics.console import NoProgressBar, start_logging
 from seqtrain.protocols import ProgressBar
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
+from seqtrain.run.request import RunRequest
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRequest:
-    """
-    What a user asked for.
-
-    Args:
-        config: the resolved configuration.
-        run_dir: where the run's files go, or lie already.
-        fresh: do not resume; what lies there is set aside.
-        accept_changes: resume although the configuration differs in more than limits and logging.
-        command: the words of the command line, for environment.json.
-        verbose: show the traceback of every error.
-    """
-
-    config: RunConfig
-    run_dir: Path
-    fresh: bool = False
-    accept_changes: bool = False
-    command: Sequence[str] = field(default_factory=lambda: tuple(sys.argv))
-    verbose: bool = False
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +40,39 @@ class Results:
         lines += [f"results: {self.run_dir}", "next:", f"  seqtrain predict {self.run_dir} --input FILE"]
         if self.split is not None:
             lines.append(f"  seqtrain evaluate {self.run_dir} --split {self.split}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Evaluation(Results):
+    """
+    The measures of a split.
+
+    Args:
+        checkpoints: the checkpoints that were measured together.
+        notes: how measures were taken, by name.
+        as_json: to be printed as one JSON object.
+    """
+
+    checkpoints: Sequence[str] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    as_json: bool = False
+
+    def summary(self) -> str:
+        """Return a line for each measure, or the JSON object."""
+        if self.as_json:
+            result = {
+                "schema": "seqtrain.evaluate/1",
+                "run": str(self.run_dir),
+                "checkpoints": list(self.checkpoints),
+                "split": self.split,
+                "measures": self.measures,
+                "notes": dict(self.notes),
+            }
+            return json.dumps(result, ensure_ascii=False)
+        lines = [f"{self.split}  {', '.join(self.checkpoints)}"]
+        for name, value in self.measures.items():
+            lines.append(f"  {name:<12} {value:10.4f}  {self.notes.get(name, '')}".rstrip())
         return "\n".join(lines)
 
 

@@ -15,7 +15,9 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.tree import Problems
 from seqtrain.errors import PluginError, UsageError
 from seqtrain.registry.registry import Registry
-from seqtrain.run.open import RunRequest
+from seqtrain.run.request import EvaluateRequest, PredictRequest, Request, RunRequest
+
+JOBS = ("train", "evaluate", "predict")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,9 @@ class WorkerSpec:
         fresh, accept_changes, command, verbose: see `RunRequest`.
         plugins: the usable plugins of who started the worker: distribution and version by id.
         plugin_filters: which plugins the user has switched off, as variables of the environment.
+        job: one of `JOBS`.
+        checkpoints, split, as_json: see `EvaluateRequest`.
+        checkpoints, input_file, output_file: see `PredictRequest`; absolute paths.
     """
 
     config: str
@@ -40,20 +45,35 @@ class WorkerSpec:
     verbose: bool
     plugins: Mapping[str, Sequence[str | None]]
     plugin_filters: Mapping[str, str]
+    job: str = "train"
+    checkpoints: Sequence[str] = ()
+    split: str | None = None
+    as_json: bool = False
+    input_file: str | None = None
+    output_file: str | None = None
 
     @classmethod
-    def of(cls, request: RunRequest, registry: Registry) -> WorkerSpec:
+    def of(cls, request: Request, registry: Registry) -> WorkerSpec:
         """Describe a request, to be carried out where the same plugins are installed."""
         here = replace(request.config, distributed=replace(request.config.distributed, launcher=None))
+        fields: dict[str, Any] = {"job": "train", "fresh": False, "accept_changes": False, "command": []}
+        if isinstance(request, RunRequest):
+            command = list(request.command)
+            fields |= {"fresh": request.fresh, "accept_changes": request.accept_changes, "command": command}
+        else:
+            fields |= {"checkpoints": list(request.checkpoints)}
+        if isinstance(request, EvaluateRequest):
+            fields |= {"job": "evaluate", "split": request.split, "as_json": request.as_json}
+        elif isinstance(request, PredictRequest):
+            paths = {"input_file": request.input_file, "output_file": request.output_file}
+            fields |= {"job": "predict", **{name: path and _absolute(path) for name, path in paths.items()}}
         return cls(
             config=to_yaml(here),
-            run_dir=str(request.run_dir.expanduser().absolute()),
-            fresh=request.fresh,
-            accept_changes=request.accept_changes,
-            command=list(request.command),
+            run_dir=_absolute(request.run_dir),
             verbose=request.verbose,
             plugins=plugin_set(registry),
             plugin_filters=registry.plugin_filters.to_environment(),
+            **fields,
         )
 
     @classmethod
@@ -66,7 +86,7 @@ class WorkerSpec:
         """
         try:
             spec = cls(**json.loads(text))
-            if not spec._has_right_types():
+            if spec.job not in JOBS or not spec._has_right_types():
                 raise TypeError("a field of another type")  # noqa: TRY301 - told like all else that it may be
         except (TypeError, ValueError, RecursionError) as error:
             raise UsageError(
@@ -79,7 +99,7 @@ class WorkerSpec:
         """Return the command that starts a worker."""
         return [sys.executable, "-m", "seqtrain.workers.main", json.dumps(asdict(self))]
 
-    def request(self, registry: Registry) -> RunRequest:
+    def request(self, registry: Registry) -> Request:
         """
         Return what is to be run.
 
@@ -91,9 +111,28 @@ class WorkerSpec:
         problems = Problems()
         settings = read_yaml(self.config, "the configuration of the run", problems)
         problems.raise_any()
+        config, run_dir = resolve(registry, settings=settings).config, Path(self.run_dir)
+        if self.job == "evaluate":
+            return EvaluateRequest(
+                config=config,
+                run_dir=run_dir,
+                checkpoints=self.checkpoints,
+                split=self.split,
+                as_json=self.as_json,
+                verbose=self.verbose,
+            )
+        if self.job == "predict":
+            return PredictRequest(
+                config=config,
+                run_dir=run_dir,
+                checkpoints=self.checkpoints,
+                input_file=None if self.input_file is None else Path(self.input_file),
+                output_file=None if self.output_file is None else Path(self.output_file),
+                verbose=self.verbose,
+            )
         return RunRequest(
-            config=resolve(registry, settings=settings).config,
-            run_dir=Path(self.run_dir),
+            config=config,
+            run_dir=run_dir,
             fresh=self.fresh,
             accept_changes=self.accept_changes,
             command=self.command,
@@ -129,6 +168,10 @@ def _is_of(value: Any, hint: Any) -> bool:
     if origin is Mapping:
         return isinstance(value, dict) and all(_is_of(each, parts[1]) for each in value.values())
     return any(_is_of(value, part) for part in parts) if parts else isinstance(value, hint)
+
+
+def _absolute(path: Path) -> str:
+    return str(path.expanduser().absolute())
 
 
 def plugin_set(registry: Registry) -> dict[str, list[str | None]]:
