@@ -157,7 +157,11 @@ class Mutant(ToyModel):
         '''Return logits.'''
         return self.output(self.embedding(tokens) + state.mean[:, None])
 """,
-        "caught_by": {"test_incremental_decoding_equals_full_decoding"},
+        "caught_by": {
+            "test_incremental_decoding_equals_full_decoding",
+            "test_sentences_may_be_dropped_before_the_first_step",
+            "test_any_history_of_decoding_equals_full_decoding",
+        },
     },
     "model: forgets the prompt": {
         "contract": "ModelContract",
@@ -190,7 +194,12 @@ class Mutant(ToyModel):
         state.total = state.total + self.embedding(tokens).view_as(state.total)
         return self.output(state.total.flatten(0, 1)[:, None])
 """,
-        "caught_by": {"test_incremental_decoding_equals_full_decoding"},
+        "caught_by": {
+            "test_incremental_decoding_equals_full_decoding",
+            "test_several_tokens_may_be_appended_at_once",
+            "test_sentences_may_be_dropped_before_the_first_step",
+            "test_any_history_of_decoding_equals_full_decoding",
+        },
     },
     "model: features that are not those of the logits": {
         "contract": "ModelContract",
