@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from fake_distributions import write_distribution
 from seqtrain.cli.main import main
 
 ENGLISH = [
@@ -239,10 +240,7 @@ def plugin_folder(tmp_path: Path) -> Iterator[Callable[[str, str], Path]]:
     folder = tmp_path / "site"
 
     def install(plugin_id: str, code: str) -> Path:
-        info = folder / f"{plugin_id}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {plugin_id}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[seqtrain.plugins.v1]\n{plugin_id} = {plugin_id}_plugin\n")
+        write_distribution(folder, plugin_id, (plugin_id, f"{plugin_id}_plugin"))
         (folder / f"{plugin_id}_plugin.py").write_text(code)
         return folder
 
