@@ -17,6 +17,8 @@ import torch
 
 from fake_distributions import write_distribution
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import os
 import signal

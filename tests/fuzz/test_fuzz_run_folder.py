@@ -33,6 +33,8 @@ from seqtrain.trainer import Trainer
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.spec import WorkerSpec
 
+pytestmark = pytest.mark.slow
+
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(
     max_examples=1000 if ALL else 60,

@@ -19,6 +19,8 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.errors import CheckpointError
 from seqtrain.run.compare import differing, leaves
 
+pytestmark = pytest.mark.slow
+
 ALL_TRIALS = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"  # as `nox -s faults` sets it; else a part of them
 STEPS, SAVE = 14, 3
 SETTINGS = {  # 6 steps an epoch

@@ -17,6 +17,8 @@ import pytest
 
 from fake_distributions import GROUP, write_distribution
 
+pytestmark = pytest.mark.slow
+
 OFFER = """
 from seqtrain.plugin import Component, hookimpl
 

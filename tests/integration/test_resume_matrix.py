@@ -31,6 +31,8 @@ from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.discovery import discover
 from seqtrain.run.compare import differing, leaves
 
+pytestmark = pytest.mark.slow
+
 EPOCH, STEPS = 4, 10  # steps
 LOST = {  # see killed_runs.py; a process counts its own calls
     "epoch end": ["after", "seqtrain.checkpoint.store:CheckpointStore.save", 2],  # at step 4

@@ -19,7 +19,7 @@ PROJECTS = [
 @pytest.fixture(scope="session")
 def scripts(make_environment: Callable[..., Path]) -> Path:
     """The scripts of an environment with the wheels alone."""
-    return make_environment()
+    return make_environment("wheels-alone")
 
 
 def contents(wheel: Path) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtrain_text import bpe_dropout, drawn_pieces
+from seqtrain_text import bpe_dropout, piece_sampling
 from seqtrain_text.bpe_dropout import Merges, merge_words
 from seqtrain_text.config import BPEConfig, UnigramConfig
 from seqtrain_text.flat_rows import FlatRows
@@ -116,6 +116,7 @@ def test_ways_are_drawn_by_their_probability():
         assert drawn.count(way) / len(drawn) == pytest.approx(share, abs=0.03)
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("name", ["bpe", "unigram"])
 def test_another_process_draws_the_same(name):
     """In one that was started from nothing, and whatever it drew before; sentencepiece's own draws would differ."""
@@ -148,8 +149,8 @@ def test_odd_lines_do_not_depend_on_others(name, lines):
 def test_words_are_forgotten_rather_than_that_memory_grows(name, monkeypatch):
     """What is drawn stays the same."""
     expected = rows_of(trained(name).drawn(1, 1).encode_batch(LINES))
-    monkeypatch.setattr(drawn_pieces, "CACHED_WORDS", 10)
-    monkeypatch.setattr(drawn_pieces, "CACHED_WAYS", 3)
+    monkeypatch.setattr(piece_sampling, "CACHED_WORDS", 10)
+    monkeypatch.setattr(piece_sampling, "CACHED_WAYS", 3)
     small = {"bpe": bpe(BPEConfig(dropout=0.3)), "unigram": unigram(UnigramConfig(sampling_alpha=0.2))}[name]
     small._use(trained(name)._model)
 
