@@ -18,28 +18,29 @@ pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).with_name("mutants")
 
 
+@pytest.fixture(scope="class")
+def failed_tests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Hold all mutants of the class's module against their contracts, in a pytest of their own; return which tests failed."""
+    folder = tmp_path_factory.mktemp("mutants")
+    (folder / "pytest.ini").write_text("[pytest]\n")  # not the settings of this repository
+    options = ["-q", "-c", "pytest.ini", "--noconftest", "-p", "no:randomly", "-p", "no:cacheprovider"]
+    path = os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--junitxml=found.xml", FOLDER / "cases.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "SEQTRAIN_MUTANTS": request.cls.module},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode in (0, 1), ended.stdout + ended.stderr
+    return failures(folder / "found.xml")
+
+
 class Judgement:
-    """Holds all mutants of a module against their contracts, in a pytest of their own."""
+    """What is asked of the mutants of a module."""
 
     module: str
-
-    @pytest.fixture(scope="class")
-    def failed_tests(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-        """Which tests failed, by the mutant's name."""
-        folder = tmp_path_factory.mktemp("mutants")
-        (folder / "pytest.ini").write_text("[pytest]\n")  # not the settings of this repository
-        options = ["-q", "-c", "pytest.ini", "--noconftest", "-p", "no:randomly", "-p", "no:cacheprovider"]
-        path = os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, "--junitxml=found.xml", FOLDER / "cases.py"],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": path, "SEQTRAIN_MUTANTS": self.module},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode in (0, 1), ended.stdout + ended.stderr
-        return failures(folder / "found.xml")
 
     def test_the_mistake_is_caught(self, failed_tests: dict[str, set[str]], mutant: Mutant) -> None:
         """The tests that are about the mistake fail, and no others."""
