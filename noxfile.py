@@ -32,7 +32,7 @@ LIGHT_TESTS = [  # what works without torch
     "core/test_public_surface.py",
 ]
 ENVIRONMENT = ROOT / ".nox" / "environment"
-WHEELS = ROOT / ".nox" / "wheels"
+WHEELS = ROOT / ".nox" / "dist"  # not the name of a session, whose environment would be there
 # A module's or a class's tests stay together, as they share what is costly to make; tests/conftest.py orders them.
 IN_PARALLEL = ["--numprocesses=auto", "--dist=loadscope", "--no-loadscope-reorder"]
 
