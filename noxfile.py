@@ -1,8 +1,13 @@
-"""The menu of checks: `nox` runs them all, `nox -l` lists them, `nox -s tests -- -k beam` runs a part."""
+"""
+The menu of checks: `nox` runs them all, `nox -l` lists them, `nox -s unit -- -k beam` runs a part.
+
+Torch and the projects are installed once, by `environment`; `unit`, `runs`, `coverage` and `faults` use what it makes.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -14,7 +19,22 @@ PROJECTS = [
     *sorted(path.name for path in ROOT.glob("seqtrain_*") if (path / "pyproject.toml").exists()),
 ]
 TORCH = "torch==2.13.0"  # what results are measured with
-LIGHT_TESTS = ["core/config/test_*.py", "core/test_cli_*.py", "core/test_host_*.py", "core/test_public_surface.py"]
+LIGHT_TESTS = [  # what works without torch
+    "core/config/test_*.py",
+    "core/cli/test_main.py",
+    "core/cli/test_plugins.py",
+    "core/registry/test_discovery.py",
+    "core/registry/test_entry_points.py",
+    "core/registry/test_filters.py",
+    "core/registry/test_hooks.py",
+    "core/registry/test_isolation.py",
+    "core/registry/test_registry.py",
+    "core/test_public_surface.py",
+]
+ENVIRONMENT = ROOT / ".nox" / "environment"
+WHEELS = ROOT / ".nox" / "dist"  # not the name of a session, whose environment would be there
+# A module's or a class's tests stay together, as they share what is costly to make; tests/conftest.py orders them.
+IN_PARALLEL = ["--numprocesses=auto", "--dist=loadscope", "--no-loadscope-reorder"]
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.reuse_existing_virtualenvs = True
@@ -26,9 +46,11 @@ PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, sorted(PYENV.glob("versions/3.1?.*/bin")))])
 
 
-def install_projects(session: nox.Session, *options: str) -> None:
-    """Install every project as a copy, as a user would have it; their build tool is in the environment already."""
-    session.install("--no-build-isolation", *options, *(f"./{project}" for project in PROJECTS))
+def in_environment(session: nox.Session, program: str, *arguments: str, **variables: str) -> None:
+    """Run a program of the environment, with its scripts first on PATH."""
+    scripts = ENVIRONMENT / "bin"
+    path = os.pathsep.join([str(scripts), os.environ["PATH"]])
+    session.run(str(scripts / program), *arguments, env={"PATH": path, **variables}, external=True)
 
 
 @nox.session
@@ -40,39 +62,84 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-def tests(session: nox.Session) -> None:
-    """Check imports and types, then run every test and report how much of core they reach."""
-    session.install(TORCH, "hatchling", "editables", "mypy==2.4.1", "types-PyYAML", "import-linter")
-    session.install("pytest", "pytest-randomly", "pytest-xdist", "hypothesis", "coverage>=7.10")
-    install_projects(session)
-    if session.posargs:
-        session.run("python", "-m", "pytest", *session.posargs)
-        return
-    session.run("lint-imports", "--no-cache")
-    session.run("mypy", *(f"{project}/src" for project in PROJECTS))
-    session.run("coverage", "erase")
-    # A module's or a class's tests stay together, as they share what is costly to make.
-    session.run("coverage", "run", "-m", "pytest", "--numprocesses=auto", "--dist=loadscope", "--durations=15")
-    session.run("coverage", "combine", "--quiet")
-    session.run("coverage", "report", "--skip-covered")
-
-
-@nox.session(default=False)
-def faults(session: nox.Session) -> None:
-    """Do to runs what goes wrong in the world, and print a table of what came of it; a part of `tests`."""
-    session.install(TORCH, "hatchling", "editables", "pytest", "pytest-xdist", "hypothesis")
-    install_projects(session)
+def wheels(session: nox.Session) -> None:
+    """Build a wheel of every project, for the sessions that follow to install."""
+    session.install("hatchling")
+    shutil.rmtree(WHEELS, ignore_errors=True)
     session.run(
-        "python", "-m", "pytest", "-m", "fault", "-p", "fault_table", "--numprocesses=auto", "--dist=loadscope",
-        env={"PYTHONPATH": str(ROOT / "tests"), "SEQTRAIN_FAULT_TRIALS": "all"},  # else sweeps try a part
+        "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(WHEELS),
+        *(f"./{project}" for project in PROJECTS),
     )  # fmt: skip
 
 
-@nox.session(python=["3.10", "3.12", "3.13"])
+def install_wheels(session: nox.Session) -> None:
+    """Install every project as a copy, as a user would have it, in place of another of the same version."""
+    session.install("--no-deps", "--force-reinstall", *map(str, WHEELS.glob("*.whl")))
+
+
+@nox.session(requires=["wheels"])
+def environment(session: nox.Session) -> None:
+    """Install torch, the tools and every project, for the sessions that follow."""
+    session.install(
+        TORCH, "hatchling", "editables", "mypy==2.4.1", "types-PyYAML", "import-linter", "pytest", "pytest-randomly",
+        "pytest-xdist>=3.7", "hypothesis", "coverage>=7.10", *map(str, WHEELS.glob("*.whl")),
+    )  # fmt: skip
+    install_wheels(session)
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def unit(session: nox.Session) -> None:
+    """Check imports and types, then run the tests that start no process; with arguments, pytest alone."""
+    if session.posargs:
+        in_environment(session, "python", "-m", "pytest", "-m", "not runs", *session.posargs)
+        return
+    in_environment(session, "lint-imports", "--no-cache")
+    in_environment(session, "mypy", *(f"{project}/src" for project in PROJECTS))
+    in_environment(session, "coverage", "erase")
+    in_environment(session, "coverage", "run", "-m", "pytest", "-m", "not runs", *IN_PARALLEL, "--durations=15")
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def runs(session: nox.Session) -> None:
+    """Run the tests of whole runs, workers, wheels and pages: all that `unit` leaves out."""
+    if session.posargs:
+        in_environment(session, "python", "-m", "pytest", "-m", "runs", *session.posargs)
+        return
+    in_environment(session, "coverage", "run", "-m", "pytest", "-m", "runs", *IN_PARALLEL, "--durations=15")
+
+
+@nox.session(venv_backend="none", requires=["unit", "runs"])
+def coverage(session: nox.Session) -> None:
+    """Report how much of core `unit` and `runs` reach together."""
+    in_environment(session, "coverage", "combine", "--quiet")
+    in_environment(session, "coverage", "report", "--skip-covered")
+
+
+@nox.session(default=False, venv_backend="none", requires=["environment"])
+def faults(session: nox.Session) -> None:
+    """Do to runs what goes wrong in the world, and print a table of what came of it; more trials than in `runs`."""
+    variables = {"PYTHONPATH": str(ROOT / "tests"), "SEQTRAIN_FAULT_TRIALS": "all"}  # else sweeps try a part
+    in_environment(
+        session,
+        "python",
+        "-m",
+        "pytest",
+        "-m",
+        "fault",
+        "-p",
+        "fault_table",
+        "-p",
+        "no:randomly",
+        *IN_PARALLEL,
+        **variables,
+    )
+
+
+@nox.session(python=["3.10", "3.12", "3.13"], requires=["wheels"])
 def light(session: nox.Session) -> None:
-    """Test what works without torch, that is CLI, host and configuration, on the other Pythons."""
-    session.install("hatchling", "pytest", "hypothesis", "packaging", "pluggy<2", "click<9", "omegaconf<2.5", "pyyaml")
-    install_projects(session, "--no-deps")
+    """Test what works without torch, that is CLI, registry and configuration, on the other Pythons."""
+    session.install("pytest", "hypothesis", "packaging", "pluggy<2", "click<9", "omegaconf<2.5", "pyyaml")
+    install_wheels(session)
     session.run("seqtrain", "plugins", "list")
     session.run("seqtrain", "config", "check", "--task", "translation")
     session.run("python", "-m", "pytest", *(str(test) for glob in LIGHT_TESTS for test in (ROOT / "tests").glob(glob)))

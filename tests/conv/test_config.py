@@ -76,6 +76,7 @@ def test_a_classifier_needs_filters() -> None:
         CNNClassifierConfig(widths=())
 
 
+@pytest.mark.runs
 def test_config_and_plugin_import_no_torch() -> None:
     """Help and config errors need the config module, and must not wait for torch."""
     code = (

@@ -15,28 +15,21 @@ import pytest
 import torch
 
 from seqtrain.checkpoint.catalog import CheckpointCatalog
+from tiny_runs import DUMMY, read_metrics, words_of
 
 SCRIPT = Path(__file__).with_name("trained_in_workers.py")
 BASE = {
+    **DUMMY,
     "task.dummy.valid_examples": 6,
-    "task.dummy.length": 9,
-    "task.dummy.min_length": 4,
-    "task.dummy.vocab_size": 40,
-    "data.max_sentences": 4,
-    "data.prefetch": 0,
     "model.embed_dim": 16,
     "model.ffn_dim": 16,
     "model.attention_heads": 2,
     "model.dropout": 0.1,
     "lr_scheduler.warmup_steps": 2,
-    "trainer.max_epochs": "null",
-    "trainer.patience": "null",
     "trainer.clip_norm": 1.0,
     "trainer.validate": "{steps: 10}",
     "checkpoint.save": "{steps: 1000}",
     "logging.every": "{steps: 5}",
-    "trackers": "{}",
-    "distributed.device": "cpu",
     "distributed.timeout": 60,
 }
 LAYERS = {
@@ -55,7 +48,7 @@ class Workers:
     @staticmethod
     def words(task: str, settings: Mapping[str, object]) -> list[str]:
         """Return the task and the settings of a tiny run."""
-        return [task, *(f"{key}={value}" for key, value in {**BASE, **LAYERS[task], **settings}.items())]
+        return [task, *words_of({**BASE, **LAYERS[task], **settings})]
 
     def train(self, runs: Mapping[str, Sequence[str]], world_size: int, *spoilt: int) -> None:
         """
@@ -89,8 +82,7 @@ class Workers:
 
     def metrics(self, run: str) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl, without what depends on the clock."""
-        lines = map(json.loads, (self.folder / run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-        return [{key: value for key, value in line.items() if not key.endswith(("_per_s", "wall_s"))} for line in lines]
+        return read_metrics(self.folder / run)
 
     @staticmethod
     def close_to(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

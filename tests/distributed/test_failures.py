@@ -15,6 +15,10 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
+from fake_distributions import write_distribution
+
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import os
 import signal
@@ -91,10 +95,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the callback, for processes that have the folder on their path."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "acme_fault.py").write_text(PLUGIN, encoding="utf-8")
-    info = folder / "acme_fault-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-fault\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[seqtrain.plugins.v1]\nacme = acme_fault\n", encoding="utf-8")
+    write_distribution(folder, "acme-fault", ("acme", "acme_fault"))
     return folder
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 STEPS = 20
 TOLERANCE = 2e-6  # absolute, after 20 steps in fp32; weights are of the size of 0.1 to 1
 ENGINES = ("ddp", "fsdp")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 STEPS = 24
 MOVES = {  # until which step, by how many workers, with which engine; the epoch ends after step 16
     "ddp": [(7, 2, "ddp"), (13, 1, "ddp"), (STEPS, 3, "ddp")],

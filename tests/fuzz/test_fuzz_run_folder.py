@@ -32,6 +32,8 @@ from seqtrain.workers.spec import WorkerSpec
 from seqtrain_testing.registry import RegistryBuilder
 from seqtrain_testing.runs import RunMaker, make_trainer
 
+pytestmark = pytest.mark.slow
+
 ALL = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"
 fuzzed = settings(
     max_examples=1000 if ALL else 60,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 import os
 import random
@@ -19,7 +18,9 @@ from typing import Any
 
 import pytest
 
+from fake_distributions import write_distribution
 from seqtrain.cli.main import main
+from tiny_runs import WORDS, read_metrics, words_of
 
 ENGLISH = [
     "one",
@@ -60,7 +61,6 @@ GERMAN = [
     "Baum",
 ]
 SIZES = {"train": 96, "valid": 8, "test": 6}
-CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl; no two runs agree on these
 
 
 @dataclass(frozen=True)
@@ -97,29 +97,16 @@ def settings(corpus: Path, cache: Path, **changed: Any) -> list[str]:
         "task.train": corpus / "train",
         "task.valid": corpus / "valid",
         "task.test": corpus / "test",
-        "task.source_lang": "en",
-        "task.target_lang": "de",
-        "task.tokenizer.name": "word",
-        "task.max_length": 32,
-        "task.generation.beam": 1,
-        "model.encoder_layers": 1,
-        "model.decoder_layers": 1,
-        "model.embed_dim": 16,
-        "model.ffn_dim": 32,
-        "model.attention_heads": 2,
+        **WORDS,
         "data.max_sentences": 8,
         "data.cache_dir": cache,
-        "trainer.max_epochs": "null",
         "trainer.max_steps": 6,
         "trainer.patience": "null",
         "trainer.validate": "{steps: 6}",
         "checkpoint.save": "{steps: 3}",
-        "logging.every": "{steps: 1}",
-        "lr_scheduler.warmup_steps": 10,
-        "trackers.tensorboard": "null",
         **{key.replace("__", "."): value for key, value in changed.items()},
     }
-    return ["--task", "translation", *(f"{key}={value}" for key, value in values.items() if value is not None)]
+    return ["--task", "translation", *words_of(values)]
 
 
 def call(*arguments: str | Path) -> Outcome:
@@ -167,8 +154,7 @@ class Workshop:
 
     def metrics(self, run: Path | None = None) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl without what depends on the clock."""
-        lines = ((run or self.run) / "metrics.jsonl").read_text().splitlines()
-        return [{key: value for key, value in json.loads(line).items() if key not in CLOCKS} for line in lines]
+        return read_metrics(run or self.run)
 
     def weights(self, step: int, run: Path | None = None) -> str:
         """Return the SHA-256 of a checkpoint's model.safetensors."""
@@ -239,10 +225,7 @@ def plugin_folder(tmp_path: Path) -> Iterator[Callable[[str, str], Path]]:
     folder = tmp_path / "site"
 
     def install(plugin_id: str, code: str) -> Path:
-        info = folder / f"{plugin_id}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {plugin_id}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[seqtrain.plugins.v1]\n{plugin_id} = {plugin_id}_plugin\n")
+        write_distribution(folder, plugin_id, (plugin_id, f"{plugin_id}_plugin"))
         (folder / f"{plugin_id}_plugin.py").write_text(code)
         return folder
 

@@ -15,6 +15,8 @@ import pytest
 from seqtrain.errors import TrainingError, UsageError
 from seqtrain.workers.local.agent import run_workers
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("elastic_worker.py")
 PARENT = """
 import sys

@@ -18,38 +18,27 @@ from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.errors import CheckpointError
 from seqtrain.run.compare import differing, leaves
+from tiny_runs import WORDS, read_metrics, words_of
+
+pytestmark = pytest.mark.slow
 
 ALL_TRIALS = os.environ.get("SEQTRAIN_FAULT_TRIALS") == "all"  # as `nox -s faults` sets it; else a part of them
 STEPS, SAVE = 14, 3
 SETTINGS = {  # 6 steps an epoch
-    "task.source_lang": "en",
-    "task.target_lang": "de",
-    "task.tokenizer.name": "word",
-    "task.max_length": 32,
-    "task.generation.beam": 1,
+    **WORDS,
     "task.generation.max_len_a": 0,
     "task.generation.max_len_b": 1,
-    "model.encoder_layers": 1,
-    "model.decoder_layers": 1,
-    "model.embed_dim": 16,
-    "model.ffn_dim": 32,
-    "model.attention_heads": 2,
     "model.dropout": 0.3,
     "data.max_sentences": 16,
     "data.prefetch": 2,
     "callbacks.ema.decay": 0.9,
-    "lr_scheduler.warmup_steps": 10,
-    "trainer.max_epochs": "null",
     "trainer.max_steps": STEPS,
     "trainer.patience": 100,
     "trainer.validate": "{steps: 2}",
     "checkpoint.save": f"{{steps: {SAVE}}}",
     "checkpoint.keep_last": 2,
     "checkpoint.keep_best": 1,
-    "logging.every": "{steps: 1}",
-    "trackers.tensorboard": "null",
 }
-CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")
 SAVED_STEPS = [3, 6, 9, 12, 14]
 
 TRAINER, FOLDER = "seqtrain.trainer:Trainer", "seqtrain.run.folder:RunFolder"
@@ -138,7 +127,7 @@ class Killer:
         root.mkdir(exist_ok=True)
         splits = {f"task.{split}": self._corpus / split for split in ("train", "valid", "test")}
         settings = {**SETTINGS, **splits, "data.cache_dir": root / "cache", **changed}
-        words = [*(f"{key}={value}" for key, value in settings.items()), "--run-dir", str(root / "run")]
+        words = [*words_of(settings), "--run-dir", str(root / "run")]
         log = root.with_suffix(".log")
         log.unlink(missing_ok=True)
         request = {"words": ["train", "--task", "translation", *words], "log": str(log), "root": str(root)}
@@ -167,9 +156,8 @@ def everything(root: Path) -> dict[str, Any]:
     """Return all that a finished run leaves, by dotted names: its last checkpoint, its measures, its folder."""
     run = root / "run"
     checkpoint = Checkpoint.verified(run / f"checkpoints/step-{STEPS:08d}")
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     found = {part: checkpoint.load(part) for part in checkpoint.parts}
-    found["metrics"] = [{key: value for key, value in line.items() if key not in CLOCKS} for line in lines]
+    found["metrics"] = read_metrics(run)
     found["folder"] = {str(each.relative_to(root)): each.is_dir() for each in root.rglob("*") if not is_emptied(each)}
     found["pointers"] = [(run / "checkpoints" / name).read_text() for name in ("last", "best", "ranking.json")]
     return leaves(found)

@@ -10,6 +10,8 @@ import time
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 LOCAL = """
 from __future__ import annotations
 

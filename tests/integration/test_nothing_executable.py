@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from fake_distributions import write_distribution
 from seqtrain.checkpoint.manifest import NAME, write_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -136,10 +137,7 @@ def plant(run: Path, canary: Path) -> list[Path]:
             files.append(folder / name)
         np.save(folder / "vocabulary.npy", np.array([Bomb(canary)], object), allow_pickle=True)
         (folder / "hooks.yaml").write_text(f"!!python/object/apply:os.mkdir [{json.dumps(str(canary))}]\n")
-        info = folder / "acme-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[seqtrain.plugins.v1]\nacme = acme_plugin\n")
+        info = write_distribution(folder, "acme", ("acme", "acme_plugin"))
         files += [folder / "vocabulary.npy", folder / "hooks.yaml", info / "METADATA", info / "entry_points.txt"]
     return files
 

@@ -15,6 +15,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from fake_distributions import GROUP, write_distribution
+
+pytestmark = pytest.mark.slow
+
 OFFER = """
 from seqtrain.plugin import Component, hookimpl
 
@@ -46,7 +50,7 @@ class Animal:
         note, remedy: what these should contain; of the bad record where the plugin itself is well.
         code: of what its component points at, where there is such a module.
         distribution, group, requires: what its metadata says, where that is not as usual.
-        entry_points: the bytes of entry_points.txt, likewise.
+        entry_point: what it registers, likewise.
     """
 
     plugin: str
@@ -55,9 +59,9 @@ class Animal:
     remedy: str = ""
     code: str | None = None
     distribution: str | None = None
-    group: str = "seqtrain.plugins.v1"
+    group: str = GROUP
     requires: tuple[str, ...] = ()
-    entry_points: bytes | None = None
+    entry_point: str | None = None
 
 
 UPGRADE = "`pip install --upgrade zoo-{}`, or remove it: `pip uninstall zoo-{}`"
@@ -88,7 +92,7 @@ ANIMALS = {
                    "`pip uninstall zoo-a-twin` or `pip uninstall zoo-twin`"),
     "slash/ed": Animal("", "broken", "its id 'slash/ed' is not made of letters", UPGRADE.format("slash", "slash"), distribution="zoo-slash"),
     "no_module": Animal("", "broken", "its entry point is 'zoo/no_module.py', not of the form 'package.module'", UPGRADE.format("no_module", "no_module"),
-                        entry_points=b"[seqtrain.plugins.v1]\nno_module = zoo/no_module.py\n"),
+                        entry_point="zoo/no_module.py"),
     # What fails when it is imported.
     "import_error": Animal("import no_such_module_at_all", "broken", "ModuleNotFoundError: No module named 'no_such_module_at_all'", TRACEBACK.format("import_error", "import_error")),
     "exits": Animal("print('bye')\nimport sys\nsys.exit('no licence found')", "broken", "SystemExit: no licence found", TRACEBACK.format("exits", "exits")),
@@ -167,12 +171,8 @@ def install(folder: Path, plugin_id: str, animal: Animal) -> None:
     """Lay a plugin into the folder as pip does."""
     distribution = animal.distribution or f"zoo-{plugin_id}"
     module = distribution.replace("-", "_")
-    info = folder / f"{module}-1.0.dist-info"
-    info.mkdir(parents=True)
-    requires = "".join(f"Requires-Dist: {each}\n" for each in animal.requires)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n{requires}")
-    entry_points = animal.entry_points or f"[{animal.group}]\n{plugin_id} = {module}\n".encode()
-    (info / "entry_points.txt").write_bytes(entry_points)
+    entry_point = (plugin_id, animal.entry_point or module)
+    write_distribution(folder, distribution, entry_point, group=animal.group, requires=animal.requires)
     (folder / f"{module}.py").write_text(animal.plugin)
     if animal.code is not None:
         (folder / f"{module}_code.py").write_text(textwrap.dedent(animal.code))

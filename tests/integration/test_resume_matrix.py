@@ -30,6 +30,9 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.registry.component import RegisteredComponent
 from seqtrain.registry.discovery import discover
 from seqtrain.run.compare import differing, leaves
+from tiny_runs import DUMMY, read_metrics, words_of
+
+pytestmark = pytest.mark.slow
 
 EPOCH, STEPS = 4, 10  # steps
 LOST = {  # see killed_runs.py; a process counts its own calls
@@ -67,22 +70,14 @@ FEATURES: dict[str, dict[str, Any]] = {
     "all": ALL_AT_ONCE,
 }
 BASE: dict[str, Any] = {
+    **DUMMY,
     "task.dummy.valid_examples": 8,
-    "task.dummy.length": 9,
-    "task.dummy.min_length": 4,
-    "task.dummy.vocab_size": 40,
-    "data.max_sentences": 4,
-    "data.prefetch": 0,
     "model.dropout": 0.0,
     "trainer.max_steps": STEPS,
-    "trainer.max_epochs": "null",
-    "trainer.patience": "null",
     "trainer.validate": "{steps: 3}",
     "checkpoint.save": "{steps: 2}",
     "checkpoint.keep_last": STEPS,
     "logging.every": "{steps: 1}",
-    "trackers": "{}",
-    "distributed.device": "cpu",
 }
 TINY = {  # what makes a component small, or has no default; each takes those that it has
     "embed_dim": 16,
@@ -100,7 +95,6 @@ OWN = {  # where that is not enough
     "conv/fconv": {"encoder_layers": "16x3", "decoder_layers": "16x3"},
     "conv/fconv_lm": {"layers": "16x3"},
 }
-CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")
 REGISTRY = discover()
 
 
@@ -129,7 +123,7 @@ class Row(NamedTuple):
         if "dropout" not in names_of(self.model):
             del values["model.dropout"]
         values["task.dummy.examples"] = EPOCH * 4 * values.get("trainer.micro_batches_per_step", 1)
-        return ["train", "--task", task, *(f"{key}={value}" for key, value in values.items())]
+        return ["train", "--task", task, *words_of(values)]
 
 
 def names_of(component: RegisteredComponent) -> set[str]:
@@ -191,13 +185,12 @@ def saved(run: Path) -> dict[str, Any]:
     """Return all that a run has saved and measured, by dotted names."""
     folders = sorted((run / "checkpoints").glob("step-*"))
     checkpoints = [Checkpoint.verified(folder) for folder in folders]
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return leaves(
         {
             **{each.name: {part: each.load(part) for part in each.parts} for each in checkpoints},
             "measures": {each.name: each.measures for each in checkpoints},
             "pointers": [(run / "checkpoints" / name).read_text() for name in ("last", "best", "ranking.json")],
-            "metrics.jsonl": [{name: each[name] for name in each if name not in CLOCKS} for each in lines],
+            "metrics.jsonl": read_metrics(run),
         }
     )
 

@@ -84,6 +84,7 @@ def test_what_leaves_the_training_alone_may_change(config_type: type) -> None:
         assert option_of(config_type, field.name).may_change
 
 
+@pytest.mark.runs
 def test_settings_load_without_torch() -> None:
     """Help and config errors must not wait for torch."""
     code = (

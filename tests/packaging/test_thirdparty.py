@@ -66,7 +66,7 @@ def stranger(
     project = tmp_path_factory.mktemp("acme") / SOURCE.name
     shutil.copytree(SOURCE, project, ignore=shutil.ignore_patterns("__pycache__"))
     (wheel,) = build_wheels(project, into=tmp_path_factory.mktemp("dist"))
-    return Stranger(project, make_environment(wheel), tmp_path_factory.mktemp("unrelated"), run)
+    return Stranger(project, make_environment("acme", wheel), tmp_path_factory.mktemp("unrelated"), run)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 @pytest.fixture(scope="session")
 def scripts(make_environment: Callable[..., Path]) -> Path:
     """The scripts of an environment with the wheels alone."""
-    return make_environment()
+    return make_environment("wheels-alone")
 
 
 def contents(wheel: Path) -> set[str]:

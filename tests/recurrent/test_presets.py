@@ -132,6 +132,7 @@ def test_classifiers_are_built(name: str) -> None:
     assert count("lstm_classifier", name) > 1_000_000
 
 
+@pytest.mark.runs
 def test_config_and_plugin_import_no_torch() -> None:
     """Help and config errors need the config module, and must not wait for torch."""
     code = (

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fake_distributions import write_distribution
+
 FILES = {
     "zoo_acme/__init__.py": '"""A package."""\n',
     "zoo_acme/plugin.py": '''
@@ -54,13 +56,6 @@ class RNN:
         """Run it."""
 ''',
     "zoo_acme/presets.yaml": "tiny: {summary: Small, config: {hidden: 8}}\n",
-    "zoo_acme-1.0.dist-info/METADATA": """\
-Metadata-Version: 2.1
-Name: zoo-acme
-Version: 1.0
-Requires-Dist: seqtrain<1,>=0.1
-""",
-    "zoo_acme-1.0.dist-info/entry_points.txt": "[seqtrain.plugins.v1]\nzoo-acme = zoo_acme.plugin\n",
 }
 
 
@@ -76,6 +71,8 @@ class Acme:
         self.folder = folder
         for name, text in FILES.items():
             self.write(name, text)
+        requires = ["seqtrain<1,>=0.1"]
+        self._info = write_distribution(folder, "zoo-acme", ("zoo-acme", "zoo_acme.plugin"), requires=requires)
 
     def write(self, name: str, text: str) -> None:
         """Write a file below the folder."""
@@ -86,7 +83,7 @@ class Acme:
 
     def change(self, file: str, old: str, new: str) -> None:
         """Put something else into a file of the package, or of its metadata."""
-        name = next(name for name in FILES if name.endswith(f"/{file}"))
+        name = f"{self._info.name if (self._info / file).exists() else 'zoo_acme'}/{file}"
         text = (self.folder / name).read_text(encoding="utf-8")
         assert old in text
         self.write(name, text.replace(old, new))

@@ -59,7 +59,7 @@ def everything(
     for kind in KINDS:
         assert main(["plugins", "new", name_of(kind), "--kind", kind, "--directory", str(folder)]) == 0
     wheels = build_wheels(*(folder / name_of(kind) for kind in KINDS), into=tmp_path_factory.mktemp("wheels-of-new"))
-    return Everything(folder, make_environment(*wheels), run)
+    return Everything(folder, make_environment("every-kind", *wheels), run)
 
 
 @pytest.mark.slow

@@ -117,6 +117,7 @@ def test_the_tasks_share_these_settings() -> None:
         assert "the first one decides what is best" in option_of(config_type, "valid").help
 
 
+@pytest.mark.runs
 def test_reading_them_needs_nothing_heavy() -> None:
     """Configs of tasks import it."""
     code = (

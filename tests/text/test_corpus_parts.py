@@ -46,6 +46,7 @@ def test_names_of_sets_are_names_of_splits(value: object) -> None:
         read_sets(value, "valid")
 
 
+@pytest.mark.runs
 def test_reading_them_needs_nothing_heavy() -> None:
     """Configs of tasks import it."""
     code = (

@@ -64,6 +64,7 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path, path: Path, how: str,
     assert find.times == 2
 
 
+@pytest.mark.runs
 def test_a_live_process_is_believed_and_a_dead_one_is_not(tmp_path: Path, path: Path) -> None:
     """The word of the dead one is removed by the next that leaves any."""
     answered, answers = os.pipe()

@@ -116,6 +116,7 @@ def test_ways_are_drawn_by_their_probability():
         assert drawn.count(way) / len(drawn) == pytest.approx(share, abs=0.03)
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("name", ["bpe", "unigram"])
 def test_another_process_draws_the_same(name):
     """In one that was started from nothing, and whatever it drew before; sentencepiece's own draws would differ."""

@@ -23,6 +23,7 @@ def test_a_folder_is_gone_at_its_end_with_what_is_in_it(tmp_path: Path) -> None:
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F1")
 def test_what_a_killed_process_left_is_removed_and_what_is_in_use_stays(tmp_path: Path) -> None:
     """The lock of a folder tells them apart; one without any, of a process before there were locks, is abandoned."""

@@ -56,6 +56,7 @@ def test_a_translator_goes_on_beyond_the_longest_by_default() -> None:
     assert not TransformerClassifierConfig().extend_positions
 
 
+@pytest.mark.runs
 def test_config_and_plugin_import_no_torch() -> None:
     """Help and config errors need the config module, and must not wait for torch."""
     code = (

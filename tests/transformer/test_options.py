@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seqtrain.api import ModelSpec
+from seqtrain_testing import samples
+from seqtrain_testing.decoding import Decoding
 from seqtrain_transformer.config import TransformerClassifierConfig, TransformerConfig, TransformerLMConfig
 from seqtrain_transformer.transformer import Transformer
 from seqtrain_transformer.transformer_classifier import TransformerClassifier
 from seqtrain_transformer.transformer_lm import TransformerLM
 
-PADDING, VOCAB = 1, 19
+PADDING, VOCAB = samples.PADDING, samples.VOCABULARY
 SPEC = {"vocab_size": VOCAB, "padding": PADDING, "max_positions": 90}
 SOURCE = {"source_vocab_size": VOCAB, "shared_vocabulary": True}
 
@@ -73,22 +75,14 @@ def assert_trains(model: nn.Module, *net_input: Tensor) -> None:
     assert all(each.isfinite().all() for each in gradients)
 
 
-def follow(model: nn.Module, state: Any, prefixes: Tensor, beam: int, source: Tensor | None = None) -> None:
+def follow(model: nn.Module, net_input: dict[str, Tensor], beam: int) -> None:
     """Check five steps, with rows that change places and a sentence that is dropped, against reading prefixes whole."""
-    new = prefixes[:, -1:]
+    decoding = Decoding(model, net_input, beam, tolerance={"rtol": 1e-5, "atol": 5e-6})
     for step in range(5):
-        whole = model(prefixes) if source is None else model(source.repeat_interleave(beam, dim=0), prefixes)
-        torch.testing.assert_close(model.decode_step(new, state)[:, -1], whole[:, -1], atol=5e-6, rtol=1e-5)
-        count = len(prefixes) // beam
-        rows = torch.randint(beam, (count, beam)) + torch.arange(count)[:, None] * beam
-        state.reorder(rows.flatten())
-        prefixes = prefixes[rows.flatten()]
+        decoding.append(1 + step % 2)
+        decoding.reorder()
         if step == 2:
-            state.keep(torch.tensor([0, 2]))
-            prefixes = prefixes.view(3, beam, -1)[[0, 2]].flatten(0, 1)
-            source = None if source is None else source[[0, 2]]
-        new = tokens(len(prefixes), 1 + step % 2)
-        prefixes = torch.cat((prefixes, new), dim=1)
+            decoding.keep([0, 2])
 
 
 @given(layer_options, st.integers(1, 3), st.sampled_from([0, 1, 4, 70]), st.booleans())
@@ -98,10 +92,8 @@ def test_a_language_model_decodes_what_it_reads(
 ) -> None:
     """After prompts short and long, none included, step by step equals at once."""
     model = language_model({**options, "tie_embeddings": tied})
-    prompts = tokens(3, prompt_length + 1)
-    state = model.start_decoding({"tokens": prompts[:, :-1]}, beam=beam)
 
-    follow(model, state, prompts.repeat_interleave(beam, dim=0), beam)
+    follow(model, {"tokens": tokens(3, prompt_length)}, beam)
 
 
 @given(layer_options, st.integers(1, 3))
@@ -111,9 +103,8 @@ def test_a_translator_decodes_what_it_reads(options: dict[str, Any], beam: int) 
     model = translator(options)
     source = tokens(3, 6)
     source[1, 3:] = PADDING
-    state = model.start_decoding({"source_tokens": source}, beam=beam)
 
-    follow(model, state, tokens(3 * beam, 1), beam, source)
+    follow(model, {"source_tokens": source}, beam)
 
 
 @given(layer_options)

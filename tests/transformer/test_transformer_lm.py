@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from seqtrain.api import DataError, IncrementalModel, ModelSpec, OffersFeatures
+from seqtrain_testing import samples
+from seqtrain_testing.decoding import follow_random_histories
 from seqtrain_transformer.config import TransformerLMConfig
 from seqtrain_transformer.transformer_lm import TransformerLM
 
@@ -60,20 +62,11 @@ def test_documents_are_read_beyond_the_first_only_with_their_mask() -> None:
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
-@pytest.mark.parametrize("beam", [1, 3])
-def test_prompts_are_continued_as_if_read_from_the_start(options: dict[str, Any], beam: int) -> None:
+def test_prompts_are_continued_as_if_read_from_the_start(options: dict[str, Any]) -> None:
     """After a prompt, rows that change places have the logits of prompt and continuation read at once."""
-    model = build(**options)
-    prompts = tokens(2, 5)
-    state = model.start_decoding({"tokens": prompts[:, :-1]}, beam=beam)
-    prefixes = prompts.repeat_interleave(beam, dim=0)
-    new = prefixes[:, -1:]
-    for step in range(4):
-        torch.testing.assert_close(model.decode_step(new, state), model(prefixes)[:, -1:], atol=2e-6, rtol=1e-5)
-        rows = torch.arange(2 * beam).view(2, beam).flip(1).flatten() if step % 2 else torch.arange(2 * beam)
-        state.reorder(rows)
-        new = tokens(2 * beam, 1)
-        prefixes = torch.cat((prefixes[rows], new), dim=1)
+    model = build(samples.model_spec("lm"), **options)
+
+    follow_random_histories(model, "lm", tolerance={"rtol": 1e-5, "atol": 2e-6})
 
 
 def test_a_prompt_is_read_once_whatever_the_beam() -> None:
@@ -94,17 +87,6 @@ def test_prompts_of_one_token_have_nothing_to_read_first() -> None:
 
     assert state.length == 0
     torch.testing.assert_close(model.decode_step(first, state), model(first))
-
-
-def test_sentences_may_be_dropped_after_the_prompt() -> None:
-    """What goes on is the prompt of the one that is left."""
-    model = build()
-    prompts, last = tokens(3, 5), tokens(2, 1)
-    state = model.start_decoding({"tokens": prompts}, beam=2)
-    state.keep(torch.tensor([1]))
-    whole = torch.cat((prompts[[1, 1]], last), dim=1)
-
-    torch.testing.assert_close(model.decode_step(last, state), model(whole)[:, -1:])
 
 
 @pytest.mark.parametrize("positions", ["learned", "rotary", "none", "sinusoidal"])

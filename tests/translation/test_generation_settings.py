@@ -53,6 +53,7 @@ def test_limits_leave_the_model_a_position_for_the_end() -> None:
     assert [6, 7] == length_limits(torch.tensor([3, 400]), config, max_positions=8).tolist()
 
 
+@pytest.mark.runs
 def test_settings_load_without_torch() -> None:
     """Help and config errors must not wait for torch."""
     code = (

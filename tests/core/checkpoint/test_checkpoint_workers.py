@@ -47,6 +47,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F2")
 def test_two_workers_save_what_one_would_and_go_on_from_it_to_the_bit(saved: Path) -> None:
     """A full disk, a fault and a kill on one of them leave the checkpoint before; see the script."""
@@ -58,6 +59,7 @@ def test_two_workers_save_what_one_would_and_go_on_from_it_to_the_bit(saved: Pat
                for file in of_pieces)  # fmt: skip
 
 
+@pytest.mark.runs
 def test_three_workers_go_on_from_what_one_or_two_have_saved(saved: Path) -> None:
     """And save it, cut in three."""
     codes, said = run_workers("load", saved, 3)
@@ -67,6 +69,7 @@ def test_three_workers_go_on_from_what_one_or_two_have_saved(saved: Path) -> Non
         assert not differing(loaded(saved / "whole"), loaded(saved / name))
 
 
+@pytest.mark.runs
 def test_the_commands_take_a_checkpoint_in_pieces_like_any_other(saved: Path, capsys: pytest.CaptureFixture) -> None:
     """`checkpoints list`, `verify` and `average`, without other workers; the average is whole."""
     run = saved / "run"

@@ -689,6 +689,7 @@ print(json.dumps(values))
 '''
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("step", [100, 200])
 @pytest.mark.fault("F2")
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path, step: int) -> None:
@@ -728,6 +729,7 @@ assert sorted(each.name for each in store.folder.iterdir()) == ["last", "step-00
 """
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F3")
 def test_a_file_that_cannot_grow_is_an_error_with_its_reason(tmp_path: Path) -> None:
     """A real refusal by the system in the middle of a tensor, not a pretended one."""

@@ -62,6 +62,7 @@ def test_list_as_json_is_for_programs(run: Path) -> None:
     )
 
 
+@pytest.mark.runs
 def test_list_and_verify_do_not_import_torch(run: Path) -> None:
     """They answer at once."""
     program = (

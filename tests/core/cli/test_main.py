@@ -42,6 +42,7 @@ def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, **options)
 
 
+@pytest.mark.runs
 def test_help_lists_every_command_and_imports_none():
     """Neither the commands' modules nor anything heavy."""
     code = (
@@ -57,6 +58,7 @@ def test_help_lists_every_command_and_imports_none():
     assert done.stdout.endswith("0 ['seqtrain.cli.errors', 'seqtrain.cli.invocation', 'seqtrain.cli.main'] []\n")
 
 
+@pytest.mark.runs
 def test_python_m_seqtrain_is_seqtrain():
     """The version names the core, the plugin API and Python."""
     done = run("-m", "seqtrain", "--version")
@@ -242,6 +244,7 @@ def test_a_command_may_close_stdout(monkeypatch):
     assert main(["evaluate"]) == 0
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("code", ["print('x' * 100_000)", "click.echo('x' * 100_000)"])
 def test_a_reader_that_goes_away_is_no_error(zoo, code):
     """`seqtrain ... | head` ends quietly."""

@@ -53,6 +53,7 @@ def output(capsys, *arguments: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.runs
 def test_no_plugin_stops_the_list(zoo):
     """Every state as it should be, exit code 0, nothing heavy imported and nothing else on stdout."""
     zoo.install("good")

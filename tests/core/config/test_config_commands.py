@@ -148,6 +148,7 @@ def test_other_options_keep_working(registry: Registry) -> None:
     ]
 
 
+@pytest.mark.runs
 @pytest.mark.parametrize("words", [["show"], ["check"], ["show", "--help"]])
 def test_nothing_heavy_is_imported(registry: Registry, words: list[str]) -> None:
     """Neither torch nor numpy, and no omegaconf for want of an interpolation."""
@@ -169,6 +170,7 @@ assert not heavy, heavy
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.runs
 def test_interpolation_needs_omegaconf_alone(registry: Registry) -> None:
     """It brings neither torch nor numpy along."""
     code = f"""

@@ -81,6 +81,7 @@ def in_workers(work: Callable[[WorkerGroup], Any], local_ranks: list[int], folde
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(len(local_ranks))]
 
 
+@pytest.mark.runs
 def test_the_first_worker_of_a_host_plans_and_the_others_map_its_file(tmp_path: Path, temporary: Path) -> None:
     """Three on one host, one on another: two plan, all have the same epoch, and the file never has a name."""
 
@@ -153,6 +154,7 @@ def test_plans_that_differ_are_refused() -> None:
         plan_together(Planner(), first)
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F1")
 def test_a_killed_worker_leaves_no_file(temporary: Path) -> None:
     """Killed when all has been written and nobody has opened it yet."""

@@ -146,6 +146,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F17")
 def test_a_second_run_in_one_folder_is_refused(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """The message names process and host, and what to do."""
@@ -156,6 +157,7 @@ def test_a_second_run_in_one_folder_is_refused(folder: RunFolder, holder: subpro
     assert "--run-dir" in str(caught.value)
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F17")
 def test_a_killed_run_leaves_no_lock(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """SIGKILL gives it no chance to tidy up, and none is needed."""
@@ -237,6 +239,7 @@ def test_a_folder_that_cannot_be_renamed_is_an_error_of_ours(
         folder.set_aside()
 
 
+@pytest.mark.runs
 @pytest.mark.fault("F17")
 def test_a_run_that_goes_on_is_not_set_aside(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
     """--fresh in the wrong window must not pull the folder from under a run."""

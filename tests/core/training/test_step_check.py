@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from seqtrain.errors import LossSpikeError, NonFiniteError, OutOfMemoryError
 from seqtrain.plugin import hookimpl
 from seqtrain.training.cadence import Every
 from seqtrain.training.step_check import StepCheck, StepNumbers
+from tiny_runs import read_metrics
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def assert_same_end(first: Any, second: Any) -> None:
 
 
 def metrics(toy: Any, run: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in (toy.folder / run / "metrics.jsonl").read_text().splitlines()]
-    of_the_clock = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")
-    return [{key: value for key, value in line.items() if key not in of_the_clock} for line in lines]
+    return read_metrics(toy.folder / run)
 
 
 @pytest.mark.parametrize("wrong", [infinite_gradient, not_a_number])

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 
+import pytest
+
 from seqtrain.workers.local.agent import Heartbeat
 
 
@@ -32,6 +34,7 @@ def test_it_rests_when_nothing_is_expected() -> None:
     assert not acted.wait(0.8)
 
 
+@pytest.mark.runs
 def test_a_process_that_was_stopped_was_not_silent() -> None:
     """Ctrl-Z, and much later `fg`, ends nothing."""
     code = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 import torch
@@ -15,8 +16,7 @@ from seqtrain.registry.registry import Registry
 from seqtrain.run.compare import differing, leaves
 from seqtrain_testing import samples
 from seqtrain_testing.contracts.training import BatchContract
-
-_TOLERANCE = 1e-5  # in logits; float32 sums in another order
+from seqtrain_testing.decoding import TOLERANCE, Decoding, follow_random_histories
 
 
 class ModelContract(BatchContract):
@@ -143,56 +143,56 @@ class ModelContract(BatchContract):
             assert rows != set()
             assert rows == {sizes.get(meaning)} or sizes.get(meaning, 0) not in rows
 
-    @pytest.mark.parametrize("beam", [1, 3])
-    def test_incremental_decoding_equals_full_decoding(
-        self, model: nn.Module, data_form: samples.Form, batch: Batch, beam: int
-    ) -> None:
-        """Token by token, with rows reordered and sentences dropped, the logits are those of the whole prefix."""
+    @pytest.fixture
+    def decodings(self, model: nn.Module, data_form: samples.Form, batch: Batch) -> Callable[[int], Iterator[Decoding]]:
+        """Start decoding with a beam; a language model with nothing, and with prompts."""
         if not isinstance(model, IncrementalModel):
             pytest.skip("it does not decode incrementally")
-        for prompt_length in (0, 2) if data_form == "lm" else (0,):
-            decode_and_compare(model, data_form, batch, beam, prompt_length)
 
+        def start(beam: int) -> Iterator[Decoding]:
+            if data_form == "lm":
+                for length in (0, 2):
+                    yield Decoding(model, {"tokens": batch.net_input["tokens"][:, :length]}, beam)
+            else:
+                yield Decoding(model, {"source_tokens": batch.net_input["source_tokens"]}, beam)
 
-@torch.no_grad()
-def decode_and_compare(model: Any, form: samples.Form, batch: Batch, beam: int, prompt_length: int = 0) -> None:
-    """
-    Follow random prefixes through a model's cache and through its forward pass.
+        return start
 
-    Half-way, rows change places within their sentences, and the first sentence is dropped. A language model has
-    `prompt_length` tokens to read first.
-    """
-    rng = torch.Generator().manual_seed(1)
-    sentences = len(batch)
-    prefixes = torch.full((sentences * beam, 1), samples.BOS)
-    net_input = dict(batch.net_input)
-    if form == "lm":
-        net_input["tokens"] = net_input["tokens"][:, :prompt_length]
-        prefixes = torch.cat([net_input["tokens"].repeat_interleave(beam, dim=0), prefixes], dim=1)
-    state = model.start_decoding(net_input, beam=beam)
-    tokens = prefixes[:, -1:]
-    for step in range(6):
-        logits = model.decode_step(tokens, state)[:, -1]
-        _assert_close(_full_logits(model, form, net_input, prefixes, beam), logits)
-        if step == 2:
-            first = torch.arange(sentences).repeat_interleave(beam) * beam
-            rows = first + torch.randint(beam, (sentences * beam,), generator=rng)
-            state.reorder(rows)
-            prefixes = prefixes[rows]
-        if step == 3:
-            kept = torch.arange(1, sentences)
-            state.keep(kept)
-            net_input = {key: value[1:] for key, value in net_input.items()}
-            prefixes, sentences = prefixes[beam:], sentences - 1
-        tokens = torch.randint(4, samples.VOCABULARY, (sentences * beam, 1), generator=rng)
-        prefixes = torch.cat([prefixes, tokens], dim=1)
+    @pytest.mark.parametrize("beam", [1, 3])
+    def test_incremental_decoding_equals_full_decoding(
+        self, decodings: Callable[[int], Iterator[Decoding]], beam: int
+    ) -> None:
+        """Token by token, with rows reordered and sentences dropped, the logits are those of the whole prefix."""
+        for decoding in decodings(beam):
+            for step in range(6):
+                decoding.append(1)
+                if step == 2:
+                    decoding.reorder()
+                if step == 3:
+                    decoding.keep(range(1, decoding.sentences))
 
+    @pytest.mark.parametrize("beam", [1, 3])
+    def test_several_tokens_may_be_appended_at_once(
+        self, decodings: Callable[[int], Iterator[Decoding]], beam: int
+    ) -> None:
+        """At first or later; each has the logits that it has when appended alone."""
+        for decoding in decodings(beam):
+            for count in (3, 1, 5):
+                decoding.append(count)
 
-def _full_logits(model: Any, form: samples.Form, net_input: dict[str, Tensor], prefixes: Tensor, beam: int) -> Tensor:
-    key = "prev_output_tokens" if form == "translation" else "tokens"
-    repeated = {name: each.repeat_interleave(beam, dim=0) for name, each in net_input.items()}
-    logits: Tensor = model(**{**repeated, key: prefixes})
-    return logits[:, -1]
+    def test_sentences_may_be_dropped_before_the_first_step(
+        self, decodings: Callable[[int], Iterator[Decoding]]
+    ) -> None:
+        """The others keep what was read of their source or prompt."""
+        for decoding in decodings(2):
+            decoding.keep(range(0, decoding.sentences, 2))
+            decoding.append(1)
+
+    def test_any_history_of_decoding_equals_full_decoding(self, model: nn.Module, data_form: samples.Form) -> None:
+        """Whichever rows continue which, and whichever sentences end when, the logits are those of the prefixes."""
+        if not isinstance(model, IncrementalModel):
+            pytest.skip("it does not decode incrementally")
+        follow_random_histories(model, data_form)
 
 
 @torch.no_grad()
@@ -202,4 +202,4 @@ def _real_logits(model: nn.Module, form: samples.Form, batch: Batch) -> Tensor:
 
 
 def _assert_close(expected: Tensor, actual: Tensor) -> None:
-    torch.testing.assert_close(actual.float(), expected.float(), rtol=0, atol=_TOLERANCE)
+    torch.testing.assert_close(actual.float(), expected.float(), **TOLERANCE)
