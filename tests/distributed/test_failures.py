@@ -194,7 +194,7 @@ def test_sigterm_stops_all_after_the_same_step(
     stopped = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
 
     assert stopped.code == 143, stopped.said
-    assert "SIGTERM received; the same command goes on" in stopped.said
+    assert "SIGTERM received; the same command resumes" in stopped.said
     ended = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
     assert ended.code == 0, ended.said
     assert re.search(rf"Resuming from .*step ({FAULT_AT}|{FAULT_AT + 1}|{FAULT_AT + 2})\b", ended.said), ended.said

@@ -183,5 +183,5 @@ def test_a_job_that_starts_again_goes_on(cli, tmp_path, monkeypatch):
     outcome = cli(*command, "trainer.max_steps=2")
 
     assert outcome.code == 0, outcome.err
-    assert "Going on in" in outcome.err
+    assert "Resuming in" in outcome.err
     assert not (tmp_path / "run.old-1").exists()

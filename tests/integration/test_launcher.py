@@ -168,7 +168,7 @@ def test_a_signal_reaches_the_worker_which_saves(workshop, cli_process, number):
 
     assert process.returncode == 143, err
     assert out == b""
-    assert b"SIGTERM received; the same command goes on" in err
+    assert b"SIGTERM received; the same command resumes" in err
     (saved,) = workshop.checkpoints()
     steps = int(saved.removeprefix("step-"))
     assert steps == workshop.metrics()[-1]["step"]

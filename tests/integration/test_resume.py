@@ -96,7 +96,7 @@ def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, acc
 
     assert stopped.code == code
     assert stopped.out == ""
-    assert f"{name} received; the same command goes on" in stopped.err
+    assert f"{name} received; the same command resumes" in stopped.err
     assert workshop.checkpoints()[-1] == "step-00000017"
     outcome = workshop.train(**changed)
     assert outcome.code == 0, outcome.err
@@ -136,7 +136,7 @@ def test_a_stop_file_saves_the_last_step_and_the_same_command_goes_on(workshop, 
 
     assert process.returncode == 143, err.decode()
     assert out == b""
-    assert f"{stop_file} appeared; the same command goes on" in err.decode()
+    assert f"{stop_file} appeared; the same command resumes" in err.decode()
     assert not stop_file.exists()
     last = max(line["step"] for line in workshop.metrics())
     assert workshop.checkpoints()[-1] == f"step-{last:08d}"

@@ -124,8 +124,8 @@ def test_the_job_file_goes_on_after_it_was_told_to_save(train, tmp_path):
     finally:
         subprocess.run(["scancel", job], check=False)
 
-    assert "SIGTERM received; the same command goes on" in said
-    assert "Going on in" in log.read_text()
+    assert "SIGTERM received; the same command resumes" in said
+    assert "Resuming in" in log.read_text()
     run("seqtrain", "train", *train("alone", trainer__max_steps=400))
     ours, alone = weights(tmp_path / "run", 400), weights(tmp_path / "alone", 400)
     assert max((ours[name] - alone[name]).abs().max().item() for name in alone) < 1e-4

@@ -328,7 +328,8 @@ class Trainer:
             self.requests.agreed_stop = self.requests.agreed_stop or StopRequest(reason)
         if self.engine.group.is_main and (reason := reached_time_limit(self.config, self.progress)) is not None:
             self.stop(reason)
-        if self.progress.epoch_ended or self.config.validate.due(self.progress) or self.checkpointer.due(self.progress):
+        is_due = self.config.validate.due(self.progress) or self.checkpointer.due(self.progress)
+        if self.engine.group.world_size == 1 or self.progress.epoch_ended or is_due:
             self._agree()  # what a hook has asked for after this step is not to come after its checkpoint
 
     def _agree(self, sample_size: int = 0) -> Agreement:

@@ -320,6 +320,7 @@ def seqtrain_components():
 """
 
 
+@pytest.mark.runs
 def test_help_shows_the_commands_of_plugin_authors_without_importing_them():
     """Nor anything heavy; they come from seqtrain-testing."""
     code = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -46,7 +46,7 @@ class WorkerSpec:
     plugins: Mapping[str, Sequence[str | None]]
     plugin_filters: Mapping[str, str]
     job: str = "train"
-    checkpoints: Sequence[str] = ()
+    checkpoints: Sequence[str] = field(default_factory=list)
     split: str | None = None
     as_json: bool = False
     input_file: str | None = None
