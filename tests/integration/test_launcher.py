@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import subprocess
 import time
 
 import pytest
@@ -242,3 +244,65 @@ def test_an_unknown_launcher_is_refused(workshop):
 
     assert outcome.code == 4
     assert "No launcher is named 'locall'. Did you mean 'local'?" in outcome.err
+
+
+@pytest.fixture
+def trained(workshop):
+    """The workshop with a run that was trained without a launcher."""
+    workshop.train()
+    return workshop
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_launcher_evaluates_and_predicts(trained, cli_process, workers, tmp_path):
+    """With the results of this process; the worker has stdin and stdout of the command, or the files that it names."""
+    if workers == 2:  # what a launcher that knows of several would set, for the one that it starts here
+        chosen = [f"distributed.workers={workers}"]
+    else:
+        chosen = ["distributed.launcher.name=local"]
+    lines = b"one two\nthree\n"
+    (tmp_path / "lines").write_bytes(lines)
+
+    def output(*command, stdin=b""):
+        process = cli_process(*command, stdin=subprocess.PIPE)
+        out, err = process.communicate(stdin, timeout=300)
+        assert process.returncode == 0, err
+        return out
+
+    expected = output("predict", trained.run, stdin=lines)
+    assert 2 == expected.count(b"\n")
+    assert expected == output("predict", trained.run, *chosen, stdin=lines)
+    files = ("--input", tmp_path / "lines", "--output", tmp_path / "predictions")
+    assert b"" == output("predict", trained.run, *chosen, *files)
+    assert expected == (tmp_path / "predictions").read_bytes()
+    plain, launched = (json.loads(output("evaluate", trained.run, "--json", *each)) for each in ([], chosen))
+    assert plain["measures"] == pytest.approx(launched["measures"], rel=1e-6)
+    assert {**plain, "measures": None} == {**launched, "measures": None}
+
+
+def test_a_job_that_another_has_started_evaluates(trained, cli_process):
+    """Two processes that find each other by torchrun's variables; the main one prints."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    processes = [
+        cli_process("evaluate", trained.run, "--json", env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    printed = [process.communicate(timeout=300) for process in processes]
+
+    assert [0, 0] == [process.returncode for process in processes], printed
+    assert b"" == printed[1][0]
+    assert "loss" in json.loads(printed[0][0])["measures"]
+
+
+def test_how_a_run_was_trained_does_not_say_where_it_is_used(trained, cli_process):
+    """A configuration of two workers is evaluated by this process alone, unless it is told otherwise."""
+    config = trained.run / "config.yaml"
+    config.write_text(config.read_text().replace("workers: 1", "workers: 2").replace("max_restarts: 0", "max_restarts: 3"))
+    assert "workers: 2" in config.read_text()
+    process = cli_process("evaluate", trained.run)
+    _, err = process.communicate(timeout=300)
+
+    assert (0, "") == (process.returncode, err)
