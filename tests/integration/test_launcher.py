@@ -254,12 +254,9 @@ def trained(workshop):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_launcher_evaluates_and_predicts(trained, cli_process, workers, tmp_path):
-    """With the results of this process; the worker has stdin and stdout of the command, or the files that it names."""
-    if workers == 2:  # what a launcher that knows of several would set, for the one that it starts here
-        chosen = [f"distributed.workers={workers}"]
-    else:
-        chosen = ["distributed.launcher.name=local"]
+def test_workers_that_others_start_evaluate_and_predict(trained, cli_process, workers, tmp_path):
+    """As this process does, and so do two workers; they have the command's stdin and stdout, or the files it names."""
+    chosen = ["distributed.launcher.name=local"] if workers == 1 else [f"distributed.workers={workers}"]
     lines = b"one two\nthree\n"
     (tmp_path / "lines").write_bytes(lines)
 
@@ -300,7 +297,9 @@ def test_a_job_that_another_has_started_evaluates(trained, cli_process):
 def test_how_a_run_was_trained_does_not_say_where_it_is_used(trained, cli_process):
     """A configuration of two workers is evaluated by this process alone, unless it is told otherwise."""
     config = trained.run / "config.yaml"
-    config.write_text(config.read_text().replace("workers: 1", "workers: 2").replace("max_restarts: 0", "max_restarts: 3"))
+    config.write_text(
+        config.read_text().replace("workers: 1", "workers: 2").replace("max_restarts: 0", "max_restarts: 3")
+    )
     assert "workers: 2" in config.read_text()
     process = cli_process("evaluate", trained.run)
     _, err = process.communicate(timeout=300)
