@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,7 +198,7 @@ def test_a_last_save_that_failed_when_it_was_due_is_tried_again_at_the_end(toy, 
 def test_a_save_is_tried_again_after_a_while(toy, monkeypatch, caplog):
     """Twice by default, after 1 and 2 seconds."""
     waited = []
-    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time.sleep", waited.append)
+    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time", SimpleNamespace(sleep=waited.append))
     tried = failing_disk(monkeypatch, 5)
     toy.trainer(trainer={"max_steps": 6}).run()
 
@@ -208,7 +209,8 @@ def test_a_save_is_tried_again_after_a_while(toy, monkeypatch, caplog):
 
 def test_what_no_checkpoint_can_hold_ends_the_run_at_once(toy, watch, monkeypatch):
     """That is the fault of a part, and trying again or going on would not help."""
-    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time.sleep", lambda seconds: pytest.fail("tried again"))
+    clock = SimpleNamespace(sleep=lambda seconds: pytest.fail("tried again"))
+    monkeypatch.setattr("seqtrain.checkpoint.checkpointer.time", clock)
 
     class Odd:
         def state_dict(self) -> dict[str, Any]:
