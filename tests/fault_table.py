@@ -22,11 +22,11 @@ FAULTS = {
     "F7": ("pickles, YAML tags and object arrays in a run folder", "nothing is executed"),
     "F8": ("forged headers of safetensors, deep or huge JSON", "refused in bounded memory and time"),
     "F9": ("paths that lead out of a folder, symbolic links", "refused"),
-    "F10": ("SIGTERM from outside and at a chosen step, twice", "one save, exit code 143; the same command goes on to the bit"),
+    "F10": ("SIGTERM from outside and at a chosen step, twice", "one save, exit code 143; the same command resumes bit for bit"),
     "F11": ("SIGUSR1, SIGUSR2, SIGINT, a stop file", "saved and gone on, or saved and left"),
-    "F12": ("one of two workers raises, is killed, hangs or leaves", "the job ends in time and names it; goes on, or restarts, to the bit"),
+    "F12": ("one of two workers raises, is killed, hangs or leaves", "the job ends in time and names it; goes on, or restarts, bit for bit"),
     "F13": ("a run goes on with more or fewer workers", "the same examples in the same steps"),
-    "F14": ("a loss or gradient that is not finite; a spike of the loss", "refused before the update; stop, skip or rollback, to the bit"),
+    "F14": ("a loss or gradient that is not finite; a spike of the loss", "refused before the update; stop, skip or rollback, bit for bit"),
     "F15": ("a full memory", "told with the batch's shape; nothing half-made"),
     "F16": ("the state changes while it is being written", "the file holds the state of the save"),
     "F17": ("two runs in one folder; a lock left by a killed run", "the second is refused; the stale lock is taken over"),
@@ -44,7 +44,7 @@ FAULTS = {
     "F29": ("a checkpoint of every format ever released; of a newer one", "loads; refused, with the version"),
     "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
     "F31": ("any bytes, and changed ones, in every file that is read", "read rightly, or refused by the file's name"),
-    "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends to the bit as if left alone"),
+    "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends bit for bit as if left alone"),
 }  # fmt: skip
 
 

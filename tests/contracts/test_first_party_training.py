@@ -101,7 +101,7 @@ class TestAdaptiveTransformerLM(contracts.ModelContract):
 
 
 class TestTransformerWithLayerDrop(contracts.ModelContract):
-    """A layer that is left out has no gradient; runs are repeated and resumed to the bit all the same."""
+    """A layer that is left out has no gradient; runs are repeated and resumed bit for bit all the same."""
 
     name = "transformer/transformer_lm"
     settings: ClassVar = {**SETTINGS["transformer/transformer_lm"], "layer_drop": 0.3}

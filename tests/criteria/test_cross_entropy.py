@@ -157,7 +157,7 @@ def test_features_and_logits_give_the_same_loss_and_gradient(bias: bool, smoothi
 
 @pytest.mark.parametrize("offers_features", [False, True])
 def test_padding_changes_nothing(offers_features: bool):
-    """More padding leaves loss and gradient as they were, to the bit."""
+    """More padding leaves loss and gradient as they were, bit for bit."""
     torch.manual_seed(0)
     model = Tiny()
     called = model if offers_features else Plain(model)

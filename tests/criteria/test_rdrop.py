@@ -136,7 +136,7 @@ def test_without_dropout_it_is_label_smoothed_cross_entropy():
 
 
 def test_evaluation_makes_a_single_pass():
-    """There it is label-smoothed cross entropy, to the bit, and nothing diverges."""
+    """There it is label-smoothed cross entropy, bit for bit, and nothing diverges."""
     model = Alternating(torch.randn(3, 5, 7)).eval()
     criterion = make(label_smoothing=0.2)
     plain = label_smoothed_cross_entropy(LabelSmoothedCrossEntropyConfig(label_smoothing=0.2), spec=SPEC)
@@ -148,7 +148,7 @@ def test_evaluation_makes_a_single_pass():
 
 
 def test_passes_have_different_dropout_that_the_seed_decides():
-    """With dropout the passes diverge; the same seed gives the same numbers to the bit, another seed others."""
+    """With dropout the passes diverge; the same seed gives the same numbers bit for bit, another seed others."""
     model = make_tiny()
     first, again, other = (totals(make(), model, seed=seed)[0] for seed in (3, 3, 4))
 

@@ -190,7 +190,7 @@ def test_a_restart_goes_on_by_itself(
 def test_sigterm_stops_all_after_the_same_step(
     train: Callable[..., Job], undisturbed: Any, workers_in: Any, tmp_path: Path, engine: str
 ) -> None:
-    """The command passes it on; all workers save together and leave, and the same command goes on to the bit."""
+    """The command passes it on; all workers save together and leave, and the same command resumes bit for bit."""
     stopped = train(tmp_path / "run", *fault("stop", 1), f"distributed.engine={engine}")
 
     assert stopped.code == 143, stopped.said
@@ -202,6 +202,6 @@ def test_sigterm_stops_all_after_the_same_step(
 
 
 def same(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> None:
-    """Compare to the bit."""
+    """Compare bit for bit."""
     assert expected.keys() == found.keys()
     assert [name for name in expected if not torch.equal(expected[name], found[name])] == []

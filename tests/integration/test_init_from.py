@@ -97,7 +97,7 @@ def workshop(finished: Workshop, tmp_path: Path, cli: Any) -> Workshop:
 
 
 def test_a_classifier_starts_from_a_masked_language_model(finished):
-    """Frozen, its encoder still is the other's after training: layers to the bit, tokens by the words they stand for."""
+    """Frozen, its encoder still is the other's after training: layers bit for bit, tokens by the words they stand for."""
     before, after = weights(finished.pretrained), weights(finished.run)
     layers = [name for name in after if name.startswith("encoder.layers.")]
     theirs, ours = vocabulary(finished.pretrained), vocabulary(finished.run)
@@ -155,7 +155,7 @@ def test_the_weights_of_an_average_are_those_that_were_validated(workshop):
 
 
 def test_the_run_stands_by_itself_once_it_has_begun(workshop):
-    """With the other one gone it is evaluated, predicts, and goes on to the bit, by itself and by its config.yaml."""
+    """With the other one gone it is evaluated, predicts, and resumes bit for bit, by itself and by its config.yaml."""
     assert workshop.classify("--init-from", workshop.pretrained, run=workshop.folder / "whole").code == 0
     assert workshop.classify("--init-from", workshop.pretrained, "trainer.max_steps=2").code == 0
     shutil.rmtree(workshop.pretrained)

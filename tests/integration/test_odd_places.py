@@ -112,7 +112,7 @@ def test_a_tracker_that_cannot_write_costs_nothing(workshop: Any, finished: Any)
     warnings = [line for line in outcome.err.splitlines() if " WARNING " in line]
     assert len(warnings) == 1, outcome.err
     assert "trackers.tensorboard of plugin 'core'" in warnings[0]
-    assert "is called no more; the run goes on without it." in warnings[0]
+    assert "is no longer called; the run goes on without it." in warnings[0]
     assert workshop.weights(6) == finished[0].weights(6)
 
 

@@ -369,7 +369,7 @@ def test_a_failing_tracker_is_dropped_and_the_run_goes_on(train, workshop):
     """After three errors, with one warning; the metrics are in metrics.jsonl all the same."""
     outcome = train("trackers.wandering={}", "logging.every={steps: 1}")
 
-    warnings = [line for line in outcome.err.splitlines() if "WARNING" in line or "is called no more" in line]
+    warnings = [line for line in outcome.err.splitlines() if "WARNING" in line or "is no longer called" in line]
     assert outcome.code == 0, outcome.err
     assert len(warnings) == 1, outcome.err
     assert "trackers.wandering of plugin 'bad_tracker' (zoo-bad_tracker 1.0) failed in seqtrain_metrics" in warnings[0]

@@ -1,5 +1,5 @@
 """
-Every model of every task, with all that can be remembered wrongly, lost three times: it ends to the bit all the same.
+Every model of every task, with all that can be remembered wrongly, lost three times: it ends bit for bit all the same.
 
 A row of the matrix is a model that is trained for a task, with a feature, an optimizer and a scheduler; what there is
 of these is asked of the registry, so a new one is in the matrix by itself. Each row is lost at the end of an epoch, in

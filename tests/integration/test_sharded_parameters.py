@@ -34,7 +34,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.mark.parametrize("what", ["gradients", "optimizers", "activations", "models", "order"])
 def test_parts_behave_as_the_whole(said: list[str], what: str) -> None:
-    """Within 1e-6, or to the bit; see the function of that name in the script."""
+    """Within 1e-6, or bit for bit; see the function of that name in the script."""
     assert what in said
 
 

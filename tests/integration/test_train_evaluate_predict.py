@@ -182,7 +182,7 @@ def test_an_average_predicts_and_evaluates(copied, cli):
 
 
 def test_config_yaml_replays_the_run(finished, cli, tmp_path):
-    """The weights of the second run are those of the first, to the bit."""
+    """The weights of the second run are those of the first, bit for bit."""
     workshop, _ = finished
     again = tmp_path / "again"
 

@@ -1,4 +1,4 @@
-"""The command that proves for a user's own run that it goes on to the bit."""
+"""The command that proves for a user's own run that it resumes bit for bit."""
 
 from __future__ import annotations
 

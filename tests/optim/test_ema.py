@@ -80,14 +80,14 @@ def test_warmup_of_the_decay():
 
 
 def test_before_its_start_it_equals_the_weights():
-    """With `start_step` 2 the first two averages are the weights themselves, to the bit."""
+    """With `start_step` 2 the first two averages are the weights themselves, bit for bit."""
     ema, trainer = EMA(EMAConfig(decay=0.5, warmup=False, start_step=2)), make_trainer(make_model(0.0))
     ema.seqtrain_run_start(trainer)
     assert run(ema, trainer, 3.0, 0.1, 4.0) == pytest.approx([3.0, 0.1, 2.05])
 
 
 def test_validation_sees_the_average_and_training_its_own_weights():
-    """The average is in place from validation's start to its end, and the weights come back to the bit."""
+    """The average is in place from validation's start to its end, and the weights come back bit for bit."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
     ema, trainer = EMA(EMAConfig(decay=0.5)), make_trainer(model)

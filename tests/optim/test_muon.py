@@ -98,7 +98,7 @@ def test_frozen_parameters_are_not_among_the_model_s():
 
 @pytest.mark.parametrize("decay_norms_and_biases", [False, True])
 def test_as_torch_s_two_optimizers(decay_norms_and_biases: bool):
-    """Ten updates agree to the bit with Muon on the hidden matrix and AdamW on the rest."""
+    """Ten updates agree bit for bit with Muon on the hidden matrix and AdamW on the rest."""
     ours, theirs = make_model(), make_model()
     config = MuonConfig(lr=0.02, adamw_lr=0.01, weight_decay=0.1, decay_norms_and_biases=decay_norms_and_biases)
     optimizer = Muon(config, parameters=ModelParameters(ours))

@@ -135,7 +135,7 @@ def test_it_trains_and_translates(stranger: Stranger, trained: Path) -> None:
 
 
 def test_stopped_and_resumed_it_ends_as_if_nothing_had_happened(stranger: Stranger, trained: Path) -> None:
-    """Two steps in one process and two in another give the weights, the optimizer and the callback of four, to the bit."""
+    """Two steps in one process and two in another give the weights, the optimizer and the callback of four, bit for bit."""
     stranger.train("parted", steps=2)
     resumed = stranger.train("parted", steps=4)
 

@@ -101,7 +101,7 @@ def test_layers_left_out_get_no_gradient() -> None:
 )
 @pytest.mark.parametrize("make", [language_model, translator])
 def test_checkpointing_gives_identical_gradients(make: Any, options: dict[str, Any]) -> None:
-    """What is computed again is what was computed first, dropout included: equal to the bit."""
+    """What is computed again is what was computed first, dropout included: equal bit for bit."""
     tokens = torch.randint(4, 19, (3, 7))
     results = []
     for checkpointed in (False, True):

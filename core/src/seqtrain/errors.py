@@ -26,7 +26,7 @@ from typing import ClassVar
 
 
 class SeqtrainError(Exception):
-    """Something a user can mend; printed as a paragraph, without a traceback."""
+    """Something a user can fix; printed as a paragraph, without a traceback."""
 
     exit_code: ClassVar[int] = 1
 

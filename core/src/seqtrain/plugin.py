@@ -113,7 +113,7 @@ def seqtrain_run_start(trainer: Trainer) -> None:
 
 @hookspec
 def seqtrain_epoch_start(trainer: Trainer) -> None:
-    """An epoch starts, at its beginning or where a resumed run goes on in it."""
+    """An epoch starts, at its beginning, or within it where a run resumes there."""
 
 
 @hookspec

@@ -25,7 +25,7 @@ class Outcome:
 
     Args:
         code: its exit code.
-        equal: the final parameters are those of the undisturbed run, to the bit.
+        equal: the final parameters are those of the undisturbed run, bit for bit.
         begun: the step it went on from.
         warned: it said something that an undisturbed resume does not say.
         error: class of the error that ended it.

@@ -108,7 +108,7 @@ class Run:
         self.inner.step()
         self.progress.step += 1
 
-    def full_model(self) -> dict[str, Any]:
+    def full_state(self) -> dict[str, Any]:
         """Return the state of a single process; all workers call it."""
         return {name: _whole(part.state_dict()) for name, part in self.state.items()}
 
@@ -132,7 +132,7 @@ def save(group: WorkerGroup, folder: Path) -> None:
     saving = checkpointing(group, folder / f"by-{group.world_size}")
     for _ in range(3):
         run.step()
-    expected = run.full_model()
+    expected = run.full_state()
     if group.is_main:
         CheckpointStore(folder / "whole").save(3, 1, expected, {})
     run.save(saving)
@@ -150,7 +150,7 @@ def load(group: WorkerGroup, folder: Path) -> None:
         run = Run(group, seed=7)
         run.restore(checkpointing(group, folder / name))
         expected = CheckpointStore(folder / "whole").open("last")
-        assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.full_model())), name
+        assert not differing(leaves({each: expected.load(each) for each in run.state}), leaves(run.full_state())), name
         moments = [each["exp_avg"] for each in run.inner.state.values()]
         for tensor in (*run.model.parameters(), *run.average.average.values(), *moments):
             assert isinstance(tensor, DTensor)
@@ -160,7 +160,7 @@ def load(group: WorkerGroup, folder: Path) -> None:
 
 
 def go_on(group: WorkerGroup, folder: Path) -> None:
-    """A run that went on from a checkpoint is to the bit where it would have been."""
+    """A run that went on from a checkpoint is bit for bit where it would have been."""
     straight, resumed = Run(group), Run(group, seed=7)
     for _ in range(3):
         straight.step()
@@ -168,7 +168,7 @@ def go_on(group: WorkerGroup, folder: Path) -> None:
     for run in (straight, resumed):
         run.step()
         run.step()
-    assert not differing(leaves(straight.full_model()), leaves(resumed.full_model()))
+    assert not differing(leaves(straight.full_state()), leaves(resumed.full_state()))
 
 
 def fail(group: WorkerGroup, folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_who_loads_is_told_where_a_tensor_belongs(tmp_path: Path) -> None:
     told = []
 
     for part in state:
-        Checkpoint.read(path).load(part, lambda keys, stored: told.append((keys, stored.shape)) or stored.full_model())
+        Checkpoint.read(path).load(part, lambda keys, stored: told.append((keys, stored.shape)) or stored.full())
 
     assert [
         (("optimizer", "state", 0, "m"), (5, 3)),

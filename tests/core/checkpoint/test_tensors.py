@@ -46,7 +46,7 @@ states = st.recursive(
 
 
 def same(left: Any, right: Any) -> bool:
-    """Compare states to the bit and the type."""
+    """Compare states bit for bit and the type."""
     if isinstance(left, torch.Tensor):
         return left.dtype == right.dtype and left.shape == right.shape and torch.equal(left, right)
     if type(left) is not type(right):

@@ -1,4 +1,4 @@
-"""What is wrong is reported all at once, each with its place and what was allowed."""
+"""What is wrong is reported all at once, each with its location and what was allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def problems(resolve_text: Resolve, *overrides: str, **options: str) -> list[str
     return listed or [heading]
 
 
-def test_every_problem_is_reported_with_its_place(resolved: Resolve) -> None:
+def test_every_problem_is_reported_with_its_location(resolved: Resolve) -> None:
     """Two files' worth of mistakes in one message."""
     text = """\
 task:

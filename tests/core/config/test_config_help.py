@@ -25,7 +25,7 @@ def test_a_field_is_described_in_full() -> None:
     )
 
 
-def test_nested_fields_are_listed_with_the_defaults_of_their_place() -> None:
+def test_nested_fields_are_listed_with_the_defaults_of_their_location() -> None:
     """trainer.validate is every epoch by default, though a cadence of its own is never."""
     rows = describe(TrainerConfig)
 

@@ -310,7 +310,7 @@ def test_no_task_is_one_error(registry: Registry) -> None:
 
 
 def test_an_unknown_component_alone_is_a_plugin_error(resolved: Resolve) -> None:
-    """Exit code 4, with the place of the name."""
+    """Exit code 4, with the location of the name."""
     with pytest.raises(PluginError, match=r"^--task cpy: No task is named 'cpy'. Did you mean 'copy'\?"):
         resolved(task="cpy")
     with pytest.raises(PluginError, match=r"train.yaml:1:15: No model is named 'lstn'"):

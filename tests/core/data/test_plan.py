@@ -92,7 +92,7 @@ def test_batches_worked_by_hand() -> None:
 
 @given(pairs, st.integers(1, 4))
 def test_the_batches_of_a_step_are_neighbours_in_length(lengths, group) -> None:
-    """A step is a stretch of the sorted examples; only the longest step may have fewer batches."""
+    """A step is a span of the sorted examples; only the longest step may have fewer batches."""
     plan = plan_epoch(Lengths(lengths), limits(24), seed=3, epoch=2, micro_batches_per_step=group)
 
     sizes = np.diff(plan.step_starts)
@@ -167,7 +167,7 @@ def test_weights_repeat_whole_parts_and_sample_the_rest(monkeypatch: pytest.Monk
 
 @given(pairs, st.integers(1, 7), st.integers(0, 2), st.integers(1, 9))
 def test_as_many_epochs_as_parts_have_every_example_once(lengths, parts, passes_before, seed) -> None:
-    """Each has another stretch of the data, and the next time round the same one in another order."""
+    """Each has another span of the data, and the next time round the same one in another order."""
     count = min(parts, len(lengths))
 
     def examples(epoch: int) -> list[int]:

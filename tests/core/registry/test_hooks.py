@@ -349,7 +349,7 @@ def test_a_tracker_is_dropped_after_three_errors_with_one_warning(caplog):
     assert seen == [("good", 1)]
     assert warning.getMessage() == (
         "trackers.watch of plugin 'acme' (zoo-acme 1.0) failed in seqtrain_metrics: OSError: no network. "
-        "It has failed 3 times and is called no more; the run goes on without it."
+        "It has failed 3 times and is no longer called; the run goes on without it."
     )
     assert warning.exc_info is None
     assert [each.levelno for each in caplog.records] == [logging.INFO, logging.INFO, logging.WARNING]

@@ -81,7 +81,7 @@ def test_a_component_whose_record_is_bad_is_refused_with_what_is_wrong():
     for name in ("lstm", "acme/lstm"):
         assert message(registry, "model", name) == (
             f"model {name!r} of plugin 'acme' (zoo-acme 1.0) cannot be used: model/lstm: ref is wrong. "
-            "Only its author can mend that: try `pip install --upgrade zoo-acme`, or remove it: `pip uninstall zoo-acme`."
+            "Only its author can fix that: try `pip install --upgrade zoo-acme`, or remove it: `pip uninstall zoo-acme`."
         )
         assert registry.knows("model", name)
     assert registry.get("model", "rnn").plugin.id == "acme"

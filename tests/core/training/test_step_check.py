@@ -56,7 +56,7 @@ def weights(trainer: Any) -> dict[str, torch.Tensor]:
 
 
 def assert_same_end(first: Any, second: Any) -> None:
-    """Weights, optimizer and counters are equal to the bit."""
+    """Weights, optimizer and counters are equal bit for bit."""
     for name, tensor in first.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
     assert str(first.optimizer.state_dict()["state"]) == str(second.optimizer.state_dict()["state"])

@@ -163,7 +163,7 @@ def test_the_first_host_of_a_list(nodes, first) -> None:
 
 @given(st.dictionaries(st.sampled_from([*TORCHRUN, *SRUN]), st.text(max_size=12)))
 def test_no_environment_is_answered_with_a_traceback(changed) -> None:
-    """A place, none, or an error that a user can mend."""
+    """A place, none, or an error that a user can fix."""
     for environ in (changed, {**TORCHRUN, **changed}, {**SRUN, **changed}):
         try:
             world = WorldInfo.from_environment(environ)

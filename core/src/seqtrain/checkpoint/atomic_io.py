@@ -45,14 +45,14 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def beside(path: Path, kind: str) -> Path:
+def sibling_path(path: Path, kind: str) -> Path:
     """Return a hidden name in the same folder, thus on the same disk: `.NAME.KIND-PID`."""
     return path.with_name(f".{path.name}.{kind}-{os.getpid()}")
 
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file that readers see whole: the old one or the new one."""
-    temporary = beside(path, "tmp")
+    temporary = sibling_path(path, "tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
         flush(temporary)
@@ -72,7 +72,7 @@ def publish(temporary: Path, final: Path) -> None:
     for file in temporary.iterdir():
         flush(file)
     flush(temporary)
-    old = beside(final, "old")
+    old = sibling_path(final, "old")
     if final.exists():
         remove(old)
         final.rename(old)
@@ -96,7 +96,7 @@ def recover(hidden: Path, final: Path, kind: str) -> None:
 
 def discard(folder: Path) -> None:
     """Delete a folder; it is renamed first, so that a kill in between leaves no half of it under its name."""
-    doomed = beside(folder, "tmp")
+    doomed = sibling_path(folder, "tmp")
     folder.rename(doomed)
     shutil.rmtree(doomed)
 

@@ -76,13 +76,13 @@ class Checkpoint:
         """The names that `load` takes, such as "model", "optimizer" and "progress"."""
         return list(self._skeletons())
 
-    def load(self, part: str, place: TensorReader = full_tensor) -> Any:
+    def load(self, part: str, reader: TensorReader = full_tensor) -> Any:
         """
         Return the state of one part, whichever workers have written it.
 
         Args:
             part: its name.
-            place: reads its tensors; by default whole, onto the CPU.
+            reader: reads its tensors; by default whole, onto the CPU.
 
         Raises:
             CheckpointError: there is no such part, or it cannot be read.
@@ -92,7 +92,7 @@ class Checkpoint:
             raise CheckpointError(f"Checkpoint {self.path} holds no {part!r}, but {', '.join(skeletons)}.")
         try:
             with closing(StoredTensors(self.path, _tensor_file(part), self.manifest.files)) as tensors:
-                return read_state(skeletons[part], tensors, place, (part,))
+                return read_state(skeletons[part], tensors, reader, (part,))
         except (OSError, SafetensorError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"Cannot read {part!r} from checkpoint {self.path}: {error}.") from error
 

@@ -63,7 +63,7 @@ def sharded_like(model: nn.Module, trained: Sequence[Tensor]) -> TensorReader:
     """
     by_name = model.state_dict()
 
-    def place(keys: Keys, stored: StoredTensor) -> Tensor:
+    def reader(keys: Keys, stored: StoredTensor) -> Tensor:
         if keys[:2] == ("optimizer", "state"):
             like = trained[keys[2]] if isinstance(keys[2], int) and keys[2] < len(trained) else None
         else:
@@ -75,7 +75,7 @@ def sharded_like(model: nn.Module, trained: Sequence[Tensor]) -> TensorReader:
             rows, like.device_mesh, like.placements, run_check=False, shape=like.shape, stride=like.stride()
         )
 
-    return place
+    return reader
 
 
 def _rows(tensor: DTensor) -> tuple[int, int]:

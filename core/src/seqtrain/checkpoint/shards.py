@@ -79,7 +79,7 @@ class StoredTensor:
     shape: tuple[int, ...]
     slices: Sequence[tuple[int, Any]]
 
-    def full_model(self) -> Tensor:
+    def full(self) -> Tensor:
         """Read all of it."""
         return _joined([each[...] for _, each in self.slices])
 

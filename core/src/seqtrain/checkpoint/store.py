@@ -27,13 +27,13 @@ from typing import Any
 
 from seqtrain.checkpoint.atomic_io import (
     NotWrittenError,
-    beside,
     describe,
     discard,
     publish,
     recover,
     remove,
     replace_text,
+    sibling_path,
 )
 from seqtrain.checkpoint.catalog import (
     BEST,
@@ -100,7 +100,7 @@ class CheckpointStore(CheckpointCatalog):
         Save averaged weights as a checkpoint that `open(name)` finds; an earlier one of that name is replaced.
 
         Raises:
-            UsageError: the name is taken for something else.
+            UsageError: the name is used by something else.
             CheckpointError: it cannot be written.
         """
         reserved = (
@@ -230,7 +230,7 @@ class CheckpointStore(CheckpointCatalog):
         return final
 
     def _make_temporary(self, final: Path) -> Path:
-        temporary = beside(final, "tmp")
+        temporary = sibling_path(final, "tmp")
         with self._explaining(final):
             remove(temporary)
             temporary.mkdir(parents=True)

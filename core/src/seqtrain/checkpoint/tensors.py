@@ -156,10 +156,10 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def full_tensor(_keys: Keys, stored: StoredTensor) -> Tensor:
     """Read all of a tensor, onto the CPU, wherever it is in the state."""
-    return stored.full_model()
+    return stored.full()
 
 
-def read_state(skeleton: Any, tensors: StoredTensors, place: TensorReader = full_tensor, keys: Keys = ()) -> Any:
+def read_state(skeleton: Any, tensors: StoredTensors, reader: TensorReader = full_tensor, keys: Keys = ()) -> Any:
     """
     Put a state together again from its skeleton and its tensors.
 
@@ -168,14 +168,14 @@ def read_state(skeleton: Any, tensors: StoredTensors, place: TensorReader = full
     Args:
         skeleton: of the state.
         tensors: where they are stored.
-        place: reads a tensor.
+        reader: reads a tensor.
         keys: what leads to this state.
     """
     placed: dict[str, Tensor] = {}
 
     def read(name: str, keys: Keys) -> Tensor:
         if name not in placed:
-            placed[name] = place(keys, tensors[name])
+            placed[name] = reader(keys, tensors[name])
         return placed[name]
 
     return unpack(skeleton, read, keys)

@@ -75,7 +75,7 @@ def resolve_options(registry: Registry, **options: Any) -> Resolved:
     Resolve what `config_options` gave a command.
 
     Raises:
-        ConfigError: settings are wrong; the message lists all of them, each with its place.
+        ConfigError: settings are wrong; the message lists all of them, each with its location.
         PluginError: nothing but components or plugins is wrong.
     """
     return resolve(registry, **options)

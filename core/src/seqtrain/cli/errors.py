@@ -25,7 +25,7 @@ _NO_ACCESS = {
 
 def report(error: Exception, *, verbose: bool) -> int:
     """
-    Write an error to stderr: one paragraph for what a user can mend, a traceback for what is our own bug.
+    Write an error to stderr: one paragraph for what a user can fix, a traceback for what is our own bug.
 
     A worker leaves it to the agent that has started it, if there is one: of what several say, the first is shown.
 
@@ -47,7 +47,7 @@ def report(error: Exception, *, verbose: bool) -> int:
 
 
 def _explain(error: Exception) -> tuple[str, int] | None:
-    """Return the message and the exit code of an error that a user can mend."""
+    """Return the message and the exit code of an error that a user can fix."""
     if isinstance(error, SeqtrainError):
         return str(error), error.exit_code
     if isinstance(error, click.UsageError) and error.ctx is not None:

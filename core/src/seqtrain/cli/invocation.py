@@ -56,7 +56,7 @@ class Invocation:
 
     @cached_property
     def registry(self) -> Registry:
-        """The installed plugins, looked up when somebody asks; a switch that has no effect is told on stderr."""
+        """The installed plugins, looked up when somebody asks; a switch that has no effect is reported on stderr."""
         from seqtrain.registry.discovery import discover  # 60 ms that `train --help` does without
 
         registry = discover(plugin_filters=self.plugin_filters)

@@ -26,7 +26,7 @@ _COMMANDS = {
     "plugins": ("seqtrain.cli.plugins:plugins", "Show what is installed and what it offers."),
     "config": ("seqtrain.cli.config:config", "Show or check a resolved configuration."),
     "checkpoints": ("seqtrain.cli.checkpoints:checkpoints", "List, verify or average the checkpoints of a run."),
-    "verify-resume": ("seqtrain.cli.verify_resume:verify_resume", "Prove that a killed run goes on to the bit."),
+    "verify-resume": ("seqtrain.cli.verify_resume:verify_resume", "Prove that a killed run resumes bit for bit."),
     "export": ("seqtrain.cli.exchange:export", "Write a trained model in another program's format."),
     "import": ("seqtrain.cli.exchange:import_", "Make a run of a model that another program has trained."),
 }
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     Run one command line and return its exit code.
 
-    Every error ends here: what a user can mend becomes a paragraph on stderr, the rest a traceback.
+    Every error ends here: what a user can fix becomes a paragraph on stderr, the rest a traceback.
     """
     invocation = Invocation(tuple(arguments))
     try:

@@ -24,7 +24,7 @@ _SHOWN = 20  # names of what differs
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object.")
 def verify_resume(steps: int, as_json: bool, **options: Any) -> int:
     """
-    Prove that this run, killed and started again, goes on to the bit.
+    Prove that this run, killed and started again, resumes bit for bit.
 
     It is trained twice: straight, and killed (SIGKILL) half-way and started again. Then everything that was saved and
     measured is compared. Takes the arguments of `seqtrain train`; exit code 1 if anything differs.
@@ -54,7 +54,7 @@ def _show(check: ResumeCheck, steps: int) -> None:
     compared = ", ".join(f"{part} {count}" for part, count in check.items.items())
     click.echo(f"Compared after {2 * steps} steps, killed after {steps} or a few more: {compared}.")
     if not check.differing:
-        click.echo("All equal to the bit.")
+        click.echo("All equal bit for bit.")
         return
     click.echo(f"{len(check.differing)} differ:")
     for name in check.differing[:_SHOWN]:

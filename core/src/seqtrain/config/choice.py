@@ -64,10 +64,10 @@ class Chooser:
             nodes: what each layer says in this section, lowest first.
             default: the name where no layer gives one.
         """
-        current = self._settled(kind, Scalar(text=default, place="default")) if default is not None else None
+        current = self._settled(kind, Scalar(text=default, location="default")) if default is not None else None
         spoken: list[tuple[MapNode, _Named | None]] = []  # each layer with the component selected at that point
         if current is not None:
-            spoken.append((MapNode(entries={}, place="default", recipe=True), current))
+            spoken.append((MapNode(entries={}, location="default", recipe=True), current))
         for layer in maps(key, nodes, self.problems):
             name = layer.entries.get("name")
             if isinstance(name, Scalar):
@@ -86,11 +86,11 @@ class Chooser:
         try:
             self.registry.split(kind, name.text)
         except PluginError as error:
-            self.problems.add_plugin_error(name.place, error)
+            self.problems.add_plugin_error(name.location, error)
 
     def identity(self, kind: str, text: str) -> str:
         """Return the qualified name, so that two ways to write a name meet; an unknown name as it is."""
-        return self._named(kind, Scalar(text=text, place="")).identity
+        return self._named(kind, Scalar(text=text, location="")).identity
 
     def _settled(self, kind: str, name: Scalar) -> _Named:
         return self._named(kind, replace(name, text=self.registry.settled(kind, name.text)))
@@ -119,7 +119,7 @@ class _Named:
 
 
 def _settle(current: _Named, spoken: Sequence[tuple[MapNode, _Named | None]]) -> Choice:
-    """Put together the layers that speak of the component, and find the place of its preset among them."""
+    """Put together the layers that speak of the component, and find the location of its preset among them."""
     layers = tuple(layer for layer, _ in spoken)
     preset, index = None, 0
     for position, (layer, named) in enumerate(spoken):
@@ -134,5 +134,5 @@ def maps(key: str, nodes: Iterable[Node], problems: Problems) -> list[MapNode]:
     """Keep the nodes that are maps; null is a section left empty, anything else a mistake."""
     for node in nodes:
         if not isinstance(node, MapNode) and not is_null(node):
-            problems.add(node.place, key, f"expected fields, as in {key}.NAME=VALUE, not a value")
+            problems.add(node.location, key, f"expected fields, as in {key}.NAME=VALUE, not a value")
     return [node for node in nodes if isinstance(node, MapNode)]

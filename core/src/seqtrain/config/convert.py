@@ -126,7 +126,7 @@ class Converter:
         if isinstance(node, SelectionNode):
             config = self.config(key, node.config_type, node.fields)
             return INVALID if config is INVALID else Selection(kind=node.kind, name=node.name.text, config=config)
-        self.problems.add(node.place, key, f"expected fields, as in {key}.name=NAME")
+        self.problems.add(node.location, key, f"expected fields, as in {key}.name=NAME")
         return INVALID
 
     def config(self, key: str, config_type: type, node: MapNode) -> Any:
@@ -203,7 +203,7 @@ class Converter:
         if len(types) <= 1:
             types = [item_type(annotation)] * len(node.items)
         if len(types) != len(node.items):
-            self.problems.add(node.place, key, f"expected {len(types)} items, got {len(node.items)}")
+            self.problems.add(node.location, key, f"expected {len(types)} items, got {len(node.items)}")
             return INVALID
         pairs = enumerate(zip(types, node.items, strict=True))
         values = [self.value(f"{key}[{i}]", each, Option(help=""), item) for i, (each, item) in pairs]
@@ -228,7 +228,7 @@ class Converter:
         elif isinstance(node, Scalar) and is_list(alternatives(annotation)[0]):
             hint = f" (write [{node.text}])"
         what = f"expected {', '.join(part for part in allowed if part)}, got {_shown(node)}{hint}"
-        self.problems.add(node.place, key, what)
+        self.problems.add(node.location, key, what)
         return INVALID
 
 

@@ -98,7 +98,7 @@ class _Interpolator:
         except OmegaConfBaseException as error:
             self._refuse(node, key, str(error))
             return unresolved
-        return from_plain(value, node.place)
+        return from_plain(value, node.location)
 
     def _is_well_formed(self, node: Scalar, key: str) -> bool:
         from omegaconf import OmegaConf  # noqa: PLC0415
@@ -113,7 +113,7 @@ class _Interpolator:
 
     def _refuse(self, node: Scalar, key: str, reason: str) -> None:
         first_line = reason.strip().partition("\n")[0]
-        self.problems.add(node.place, key, f"cannot interpolate: {first_line} (for a plain ${{, write \\${{)")
+        self.problems.add(node.location, key, f"cannot interpolate: {first_line} (for a plain ${{, write \\${{)")
 
 
 def _default_texts(value: Any) -> Any:

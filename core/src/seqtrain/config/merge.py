@@ -92,7 +92,7 @@ class Merger:
                 described = option_of(config_type, each.name)
                 name = f"{key}.{each.name}"
                 entries[each.name] = self.value(name, known[each.name], described, given[each.name], default)
-        return _map_of(entries, layers[-1].place if layers else "default")
+        return _map_of(entries, layers[-1].location if layers else "default")
 
     def _given(
         self, key: str, config_type: type, layers: Sequence[MapNode], owner: str
@@ -155,7 +155,7 @@ class Merger:
                     name: self.nested(f"{key}.{name}", config_type, [each], MISSING)
                     for name, each in node.entries.items()
                 }
-                return _map_of(entries, node.place)
+                return _map_of(entries, node.location)
         return node
 
     def selection(self, key: str, kind: str, nodes: Sequence[Node], default: Any = MISSING) -> Node | None:
@@ -165,7 +165,7 @@ class Merger:
         choice = self.chooser.choose(key, kind, nodes, default if isinstance(default, str) else None)
         if choice.name is None:
             for layer in choice.layers:
-                self.problems.add(layer.place, key, f"set {key}.name too: which {kind} do these fields belong to?")
+                self.problems.add(layer.location, key, f"set {key}.name too: which {kind} do these fields belong to?")
             return None if default is MISSING else Value(value=None)
         if choice.registered is None:
             return None
@@ -174,7 +174,7 @@ class Merger:
             config_type = choice.registered.load_config()
             own_fields = self.fields(key, config_type, layers, f"{kind} {choice.name.text!r}")
         except PluginError as error:
-            self.problems.add_plugin_error(choice.name.place, error)
+            self.problems.add_plugin_error(choice.name.location, error)
             return None
         return SelectionNode(kind=kind, name=choice.name, config_type=config_type, fields=own_fields)
 
@@ -182,10 +182,10 @@ class Merger:
         """Merge a map from names of components to their fields."""
         defaults = [self.chooser.registry.settled(kind, name) for name in MAP_DEFAULTS[section_name]]
         found = {self.chooser.identity(kind, name): [_naming(name, "default")] for name in defaults}
-        place = "default"
-        empty = (MapNode(entries={}, place=node.place) if is_null(node) else node for node in nodes)
+        location = "default"
+        empty = (MapNode(entries={}, location=node.location) if is_null(node) else node for node in nodes)
         for layer in maps(section_name, list(empty), self.problems):
-            place = layer.place
+            location = layer.location
             identities = {name: self.chooser.identity(kind, name) for name in layer.entries}
             if not layer.partial:
                 found = {identity: below for identity, below in found.items() if identity in identities.values()}
@@ -193,17 +193,17 @@ class Merger:
                 node = layer.entries[name]
                 if isinstance(node, MapNode):
                     found.setdefault(identity, []).append(_naming(name, layer.place_of(name), node))
-                elif is_null(node) and node != Scalar(text="", place=node.place):
+                elif is_null(node) and node != Scalar(text="", location=node.location):
                     found.pop(identity, None)
-                    self.chooser.check(kind, Scalar(text=name, place=layer.place_of(name)))
+                    self.chooser.check(kind, Scalar(text=name, location=layer.place_of(name)))
                 else:
                     what = "expected a map of its fields ({} for the defaults), or null to leave it out"
-                    self.problems.add(node.place, f"{section_name}.{name}", what)
+                    self.problems.add(node.location, f"{section_name}.{name}", what)
         entries: dict[str, Node | None] = {}
         for layers in found.values():
             name = _name_in(layers[-1])
             entries[name] = self.selection(f"{section_name}.{name}", kind, layers)
-        return _map_of({_selected_name(node, name): node for name, node in entries.items()}, place)
+        return _map_of({_selected_name(node, name): node for name, node in entries.items()}, location)
 
 
 def section(layers: Iterable[MapNode], name: str) -> list[Node]:
@@ -217,10 +217,10 @@ def _default(each: Field[Any], instance: Any) -> Any:
     return each.default if each.default_factory is MISSING else each.default_factory()
 
 
-def _naming(name: str, place: str, layer: MapNode | None = None) -> MapNode:
+def _naming(name: str, location: str, layer: MapNode | None = None) -> MapNode:
     """Turn an entry of a map of components into a section with that name."""
-    layer = layer or MapNode(entries={}, place=place)
-    return replace(layer, entries={"name": Scalar(text=name, place=place), **layer.entries})
+    layer = layer or MapNode(entries={}, location=location)
+    return replace(layer, entries={"name": Scalar(text=name, location=location), **layer.entries})
 
 
 def _name_in(layer: MapNode) -> str:
@@ -233,5 +233,5 @@ def _selected_name(node: Node | None, name: str) -> str:
     return node.name.text if isinstance(node, SelectionNode) else name
 
 
-def _map_of(entries: dict[str, Node | None], place: str) -> MapNode:
-    return MapNode(entries={name: node for name, node in entries.items() if node is not None}, place=place)
+def _map_of(entries: dict[str, Node | None], location: str) -> MapNode:
+    return MapNode(entries={name: node for name, node in entries.items() if node is not None}, location=location)

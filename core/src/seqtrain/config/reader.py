@@ -57,18 +57,18 @@ def read_yaml(text: str, source: str, problems: Problems, *, recipe: bool = Fals
         The tree, empty for an empty file, or None if the text is not a YAML map.
     """
 
-    def place(mark: yaml.Mark | None) -> str:
+    def location(mark: yaml.Mark | None) -> str:
         return source if mark is None else f"{source}:{mark.line + 1}:{mark.column + 1}"
 
-    root = _compose(text, place, problems)
+    root = _compose(text, location, problems)
     if root is None:
         return None
-    node = _Walk(place, problems, recipe=recipe).node(root, "")
+    node = _Walk(location, problems, recipe=recipe).node(root, "")
     if isinstance(node, MapNode):
         return node
     if isinstance(node, Scalar) and node.is_null:
-        return MapNode(entries={}, place=source, recipe=recipe)
-    problems.add(node.place, "", "expected sections such as `task:` or `trainer:` at the top level")
+        return MapNode(entries={}, location=source, recipe=recipe)
+    problems.add(node.location, "", "expected sections such as `task:` or `trainer:` at the top level")
     return None
 
 
@@ -80,45 +80,45 @@ def read_argument(argument: str, problems: Problems) -> MapNode | None:
     YAML; so is a value in quotes, which is how `"null"` or `"[x]"` can be meant as text. Nothing after `=` is the
     empty text.
     """
-    place = "argument " + argument.replace("\n", "\\n")[:_SHOWN]
+    location = "argument " + argument.replace("\n", "\\n")[:_SHOWN]
     key, equals, value = argument.partition("=")
     names = key.split(".")
     if not equals or not all(name.strip() for name in names):
-        problems.add(place, "", "expected KEY=VALUE, as in trainer.max_epochs=10")
+        problems.add(location, "", "expected KEY=VALUE, as in trainer.max_epochs=10")
         return None
-    node = _read_value(value, place, problems)
+    node = _read_value(value, location, problems)
     for name in reversed(names):
         if node is None:
             return None
-        node = MapNode(entries={name.strip(): node}, place=place, partial=True)
+        node = MapNode(entries={name.strip(): node}, location=location, partial=True)
     assert isinstance(node, MapNode)
     return node
 
 
-def _read_value(value: str, place: str, problems: Problems) -> Node | None:
+def _read_value(value: str, location: str, problems: Problems) -> Node | None:
     in_quotes = len(value) > 1 and value[0] in "\"'" and value[0] == value[-1]
     if not in_quotes and not value.startswith(("[", "{")):
-        return Scalar(text=value, place=place, quoted=value == "")
+        return Scalar(text=value, location=location, quoted=value == "")
 
-    root = _compose(value, lambda _: place, problems)
-    return None if root is None else _Walk(lambda _: place, problems).node(root, "")
+    root = _compose(value, lambda _: location, problems)
+    return None if root is None else _Walk(lambda _: location, problems).node(root, "")
 
 
-def _compose(text: str, place: _Place, problems: Problems) -> yaml.Node | None:
+def _compose(text: str, location: _Place, problems: Problems) -> yaml.Node | None:
     """Let the YAML library parse, and put its complaints in our form. An empty text is an empty scalar."""
     try:
         root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         what = ", ".join(part for part in (error.context, error.problem) if part)
-        problems.add(place(error.problem_mark), "", f"not valid YAML: {what}")
+        problems.add(location(error.problem_mark), "", f"not valid YAML: {what}")
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, 0)
-        problems.add(place(mark), "", f"not valid YAML: the character {chr(error.character)!a} is not allowed")
+        problems.add(location(mark), "", f"not valid YAML: the character {chr(error.character)!a} is not allowed")
     except RecursionError:
-        problems.add(place(None), "", "not valid YAML: nested too deeply")
+        problems.add(location(None), "", "not valid YAML: nested too deeply")
     except (ValueError, OverflowError) as error:  # "\\UFFFFFFFF": the library does not look before it leaps
-        problems.add(place(None), "", f"not valid YAML: {error}")
+        problems.add(location(None), "", f"not valid YAML: {error}")
     else:
         return yaml.ScalarNode("tag:yaml.org,2002:null", "") if root is None else root
     return None
@@ -127,41 +127,45 @@ def _compose(text: str, place: _Place, problems: Problems) -> yaml.Node | None:
 class _Walk:
     """Turns the YAML library's nodes into ours."""
 
-    def __init__(self, place: _Place, problems: Problems, *, recipe: bool = False) -> None:
-        self.place = place
+    def __init__(self, location: _Place, problems: Problems, *, recipe: bool = False) -> None:
+        self.location = location
         self.problems = problems
         self.recipe = recipe
         self.seen: set[int] = set()  # an alias is the very node of its anchor, perhaps one that contains it
 
     def node(self, node: yaml.Node, key: str) -> Node:
-        place = self.place(node.start_mark)
+        location = self.location(node.start_mark)
         if id(node) in self.seen:
-            self.problems.add(place, key, "anchors and aliases are not supported; repeat a value as ${section.field}")
+            self.problems.add(
+                location, key, "anchors and aliases are not supported; repeat a value as ${section.field}"
+            )
             node.value = node.value if isinstance(node, yaml.ScalarNode) else []  # what is in it has been looked at
         self.seen.add(id(node))
         if node.tag not in _CORE_TAGS:
-            self.problems.add(place, key, f"the tag {node.tag} is not supported; leave it out")
+            self.problems.add(location, key, f"the tag {node.tag} is not supported; leave it out")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, key)
         if isinstance(node, yaml.SequenceNode):
-            return ListNode(items=tuple(self.node(each, key) for each in node.value), place=place)
+            return ListNode(items=tuple(self.node(each, key) for each in node.value), location=location)
         assert isinstance(node, yaml.ScalarNode)
         if "\0" in node.value:
-            self.problems.add(place, key, "the character \\0 is not allowed: no path or name can have it")
-        return Scalar(text=node.value, place=place, quoted=bool(node.style))
+            self.problems.add(location, key, "the character \\0 is not allowed: no path or name can have it")
+        return Scalar(text=node.value, location=location, quoted=bool(node.style))
 
     def mapping(self, node: yaml.MappingNode, key: str) -> MapNode:
         entries: dict[str, Node] = {}
-        places: dict[str, str] = {}
+        locations: dict[str, str] = {}
         for name, value in node.value:
-            place = self.place(name.start_mark)
+            location = self.location(name.start_mark)
             if not isinstance(name, yaml.ScalarNode):
-                self.problems.add(place, key, "a key must be a single word")
+                self.problems.add(location, key, "a key must be a single word")
                 continue
             dotted = f"{key}.{name.value}" if key else name.value
             if name.value in entries:
-                self.problems.add(place, dotted, f"given twice; first at {places[name.value]}")
+                self.problems.add(location, dotted, f"given twice; first at {locations[name.value]}")
                 continue
             entries[name.value] = self.node(value, dotted)
-            places[name.value] = place
-        return MapNode(entries=entries, place=self.place(node.start_mark), key_places=places, recipe=self.recipe)
+            locations[name.value] = location
+        return MapNode(
+            entries=entries, location=self.location(node.start_mark), key_places=locations, recipe=self.recipe
+        )

@@ -18,7 +18,7 @@ from seqtrain.config.merge import Merger, section
 from seqtrain.config.option import field_values
 from seqtrain.config.reader import read_argument, read_file, read_yaml
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
-from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_places
+from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_locations
 from seqtrain.errors import PluginError
 from seqtrain.registry.registry import RegisteredComponent, Registry
 
@@ -86,7 +86,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
     Merge all layers, check them and make the configuration. For the arguments, see `Sources`.
 
     Raises:
-        ConfigError: settings are wrong; the message lists all of them, each with its place.
+        ConfigError: settings are wrong; the message lists all of them, each with its location.
         PluginError: nothing but components or plugins is wrong.
     """
     sources = Sources(
@@ -111,7 +111,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
     config = Converter(problems).run(tree)
     problems.raise_any()
     assert config is not INVALID
-    return Resolved(config=config, origins=dict(leaf_places(tree)))
+    return Resolved(config=config, origins=dict(leaf_locations(tree)))
 
 
 def chosen_components(registry: Registry, sources: Sources) -> dict[str, RegisteredComponent]:
@@ -150,9 +150,11 @@ def _user_layers(sources: Sources, problems: Problems) -> list[MapNode]:
         if layers[-1] is None:
             problems.raise_any()
     for kind, name in sources.options.items():
-        place = f"--{kind.replace('_', '-')} {name}"
-        chosen = MapNode(entries={"name": Scalar(text=name, place=place, quoted=True)}, place=place, partial=True)
-        layers.append(MapNode(entries={kind: chosen}, place=place, partial=True))
+        location = f"--{kind.replace('_', '-')} {name}"
+        chosen = MapNode(
+            entries={"name": Scalar(text=name, location=location, quoted=True)}, location=location, partial=True
+        )
+        layers.append(MapNode(entries={kind: chosen}, location=location, partial=True))
     return [layer for layer in (*layers, *arguments) if layer is not None]
 
 

@@ -174,7 +174,7 @@ class DistributedConfig:
     )
     stop_seconds: int = option(
         300,
-        help="seconds that workers have to save and end when they are told to stop",
+        help="seconds that workers have to save and end when they are asked to stop",
         unit="seconds",
         ge=1,
         may_change=True,

@@ -61,7 +61,7 @@ def from_text(registry: Registry, kind: str, name: str, text: str) -> Selection:
 
 
 def _resolve(registry: Registry, kind: str, name: str, layers: Sequence[Node], problems: Problems) -> Selection:
-    named = MapNode(entries={"name": Scalar(text=name, place=kind, quoted=True)}, place=kind, partial=True)
+    named = MapNode(entries={"name": Scalar(text=name, location=kind, quoted=True)}, location=kind, partial=True)
     node = Merger(registry, problems).selection(kind, kind, [named, *layers])
     selection = INVALID if node is None else Converter(problems).selection(kind, node)
     problems.raise_any()

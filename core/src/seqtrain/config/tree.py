@@ -1,9 +1,9 @@
 """
-Configuration as it was written: texts with their places, before the type of any field is known.
+Configuration as it was written: texts with their locations, before the type of any field is known.
 
 A layer of configuration (a file, an argument, a recipe) is a tree of `MapNode`, `ListNode` and `Scalar`. Merging
 adds two kinds of node: `Value`, for a default that is typed already, and `SelectionNode`, for a component that has
-been looked up. A place is what an error message starts with: "train.yaml:14:3" or "argument trainer.seed=x".
+been looked up. A location is what an error message starts with: "train.yaml:14:3" or "argument trainer.seed=x".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Scalar:
     """A text, and whether it stood in quotes, so that it cannot mean null."""
 
     text: str
-    place: str
+    location: str
     quoted: bool = False
 
     @property
@@ -36,7 +36,7 @@ class Value:
     """A default: typed already, and taken as it is."""
 
     value: Any
-    place: str = "default"
+    location: str = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class ListNode:
     """Items in order."""
 
     items: tuple[Node, ...]
-    place: str
+    location: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +54,21 @@ class MapNode:
 
     Args:
         entries: the values by key.
-        place: where the map starts.
-        key_places: where each key stands, if known better than by its value's place.
+        location: where the map starts.
+        key_places: where each key stands, if known better than by its value's location.
         partial: made from a dotted key, which changes one entry; a map that is written out is the whole of it.
         recipe: written in a task's recipe; a preset chosen elsewhere lies above it.
     """
 
     entries: Mapping[str, Node]
-    place: str
+    location: str
     key_places: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     recipe: bool = False
 
     def place_of(self, key: str) -> str:
         """Say where a key stands."""
-        return self.key_places.get(key) or self.entries[key].place
+        return self.key_places.get(key) or self.entries[key].location
 
     def without(self, key: str) -> MapNode:
         """Return the map less one entry."""
@@ -85,9 +85,9 @@ class SelectionNode:
     fields: MapNode
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the component was chosen."""
-        return self.name.place
+        return self.name.location
 
 
 Node: TypeAlias = Scalar | Value | ListNode | MapNode | SelectionNode
@@ -98,24 +98,24 @@ def is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.is_null
 
 
-def from_plain(value: Any, place: str) -> Node:
-    """Turn plain Python values, as a YAML library returns them, into nodes that share one place."""
+def from_plain(value: Any, location: str) -> Node:
+    """Turn plain Python values, as a YAML library returns them, into nodes that share one location."""
     if isinstance(value, Mapping):
-        return MapNode(entries={str(key): from_plain(each, place) for key, each in value.items()}, place=place)
+        return MapNode(entries={str(key): from_plain(each, location) for key, each in value.items()}, location=location)
     if isinstance(value, (list, tuple)):
-        return ListNode(items=tuple(from_plain(each, place) for each in value), place=place)
+        return ListNode(items=tuple(from_plain(each, location) for each in value), location=location)
     if value is None:
-        return Scalar(text="null", place=place)
+        return Scalar(text="null", location=location)
     if isinstance(value, bool):
-        return Scalar(text="true" if value else "false", place=place)
+        return Scalar(text="true" if value else "false", location=location)
     text = str(value)
-    return Scalar(text=text, place=place, quoted=text in NULL_TEXTS)
+    return Scalar(text=text, location=location, quoted=text in NULL_TEXTS)
 
 
 def overlay(lower: Node | None, upper: Node) -> Node:
     """Lay one value over another: it replaces it, but a dotted key changes only its own entry of a map."""
     if isinstance(lower, Value) and isinstance(lower.value, Mapping):
-        lower = MapNode(entries={key: Value(value=each) for key, each in lower.value.items()}, place=lower.place)
+        lower = MapNode(entries={key: Value(value=each) for key, each in lower.value.items()}, location=lower.location)
     if not (isinstance(upper, MapNode) and upper.partial and isinstance(lower, MapNode)):
         return upper
     entries = dict(lower.entries)
@@ -124,17 +124,17 @@ def overlay(lower: Node | None, upper: Node) -> Node:
     return replace(lower, entries=entries)
 
 
-def leaf_places(node: Node, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted key and the place of every value in a merged tree."""
+def leaf_locations(node: Node, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key and the location of every value in a merged tree."""
     prefix = f"{key}." if key else ""
     if isinstance(node, SelectionNode):
-        yield f"{prefix}name", node.place
-        yield from leaf_places(node.fields, key) if node.fields.entries else ()
+        yield f"{prefix}name", node.location
+        yield from leaf_locations(node.fields, key) if node.fields.entries else ()
     elif isinstance(node, MapNode) and node.entries:
         for name, each in node.entries.items():
-            yield from leaf_places(each, f"{prefix}{name}")
+            yield from leaf_locations(each, f"{prefix}{name}")
     else:
-        yield key, node.place
+        yield key, node.location
 
 
 class Problems:
@@ -149,27 +149,27 @@ class Problems:
         self.keys: list[str] = []
         self.plugin_messages: list[str] = []
 
-    def add(self, place: str, key: str, what: str) -> None:
+    def add(self, location: str, key: str, what: str) -> None:
         """
         Add a problem.
 
         Args:
-            place: where it is, such as "train.yaml:14:3"; empty if nothing was written.
-            key: the setting, such as "model.dropout"; left out where the place names it already.
+            location: where it is, such as "train.yaml:14:3"; empty if nothing was written.
+            key: the setting, such as "model.dropout"; left out where the location names it already.
             what: what is wrong, and what was allowed.
         """
         self.keys.append(key)
-        if place.startswith(f"argument {key}="):
+        if location.startswith(f"argument {key}="):
             key = ""
-        _append(self.messages, ": ".join(part for part in (place, key, what) if part))
+        _append(self.messages, ": ".join(part for part in (location, key, what) if part))
 
     def concern(self, section: str) -> bool:
         """Say whether something is wrong within a section, so that what else it says may only follow from that."""
         return any(key == section or key.startswith(f"{section}.") for key in self.keys)
 
-    def add_plugin_error(self, place: str, error: PluginError) -> None:
+    def add_plugin_error(self, location: str, error: PluginError) -> None:
         """Add what the registry said about a component."""
-        _append(self.plugin_messages, f"{place}: {error}")
+        _append(self.plugin_messages, f"{location}: {error}")
 
     def raise_any(self) -> None:
         """

@@ -127,13 +127,13 @@ def plan_epoch(
     Raises:
         DataError: there is no example, or one alone is over the limits.
     """
-    stretches = _stretches(dataset.parts, (epoch - 1) % parts, parts)
+    spans = _spans(dataset.parts, (epoch - 1) % parts, parts)
     # Counting and sorting both walk through the examples; equal generators make them meet the same ones.
-    keys, counts = _count_lengths(dataset, stretches, np.random.default_rng([seed, epoch]))
+    keys, counts = _count_lengths(dataset, spans, np.random.default_rng([seed, epoch]))
     if not len(keys):
         raise DataError(_no_example(dataset, parts))
     rng = np.random.default_rng([seed, epoch])
-    order = _sort_by_length(dataset, stretches, (keys, counts), rng)
+    order = _sort_by_length(dataset, spans, (keys, counts), rng)
     if shuffle:
         _shuffle_equals(order, counts, rng)
     batches = _cut_batches(keys // SIDE, counts, limits, dataset, order)
@@ -146,16 +146,16 @@ def plan_epoch(
     return EpochPlan(order, batches[places], step_starts)
 
 
-def _stretches(parts: Sequence[DatasetPart], number: int, count: int) -> list[_Stretch]:
-    """Cut each part of a dataset into `count` stretches, and return number `number`, from 0, of each."""
+def _spans(parts: Sequence[DatasetPart], number: int, count: int) -> list[_Span]:
+    """Cut each part of a dataset into `count` spans, and return number `number`, from 0, of each."""
     sizes = [part.stop - part.start for part in parts]
     return [
-        _Stretch(part, part.start + size * number // count, part.start + size * (number + 1) // count)
+        _Span(part, part.start + size * number // count, part.start + size * (number + 1) // count)
         for part, size in zip(parts, sizes, strict=True)
     ]
 
 
-class _Stretch(NamedTuple):
+class _Span(NamedTuple):
     """The examples [start, stop) of a part."""
 
     part: DatasetPart
@@ -181,10 +181,10 @@ class _Stretch(NamedTuple):
 
 
 def _iter_keys(
-    dataset: Dataset, stretches: Sequence[_Stretch], rng: np.random.Generator
+    dataset: Dataset, spans: Sequence[_Span], rng: np.random.Generator
 ) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield chunks of (example indices, sorting keys): by the longer side first, then by the shorter."""
-    for start, stop, chosen in chain.from_iterable(each.iter_indices(rng) for each in stretches):
+    for start, stop, chosen in chain.from_iterable(each.iter_indices(rng) for each in spans):
         lengths = dataset.lengths(start, stop)
         if chosen is not None:
             lengths = lengths[chosen]
@@ -192,12 +192,10 @@ def _iter_keys(
         yield (np.arange(start, stop) if chosen is None else start + chosen), keys
 
 
-def _count_lengths(
-    dataset: Dataset, stretches: Sequence[_Stretch], rng: np.random.Generator
-) -> tuple[IntArray, IntArray]:
+def _count_lengths(dataset: Dataset, spans: Sequence[_Span], rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """Return the sorting keys that occur, ascending, and how often each does."""
     nothing = (np.empty(0, np.int64), np.empty(0, np.int64))
-    found = [nothing, *(np.unique(keys, return_counts=True) for _, keys in _iter_keys(dataset, stretches, rng))]
+    found = [nothing, *(np.unique(keys, return_counts=True) for _, keys in _iter_keys(dataset, spans, rng))]
     keys, which = np.unique(np.concatenate([keys for keys, _ in found]), return_inverse=True)
     counts = np.zeros(len(keys), np.int64)
     np.add.at(counts, which, np.concatenate([count for _, count in found]))
@@ -205,13 +203,13 @@ def _count_lengths(
 
 
 def _sort_by_length(
-    dataset: Dataset, stretches: Sequence[_Stretch], counted: tuple[IntArray, IntArray], rng: np.random.Generator
+    dataset: Dataset, spans: Sequence[_Span], counted: tuple[IntArray, IntArray], rng: np.random.Generator
 ) -> Indices:
     """Return example indices by ascending key, given the keys and their counts; a stable counting sort, by chunks."""
     keys, counts = counted
     order = Indices.room_for(int(counts.sum()))
     free = np.cumsum(counts) - counts  # the next free place of each key
-    for indices, chunk_keys in _iter_keys(dataset, stretches, rng):
+    for indices, chunk_keys in _iter_keys(dataset, spans, rng):
         cells = np.searchsorted(keys, chunk_keys)
         by_cell = np.argsort(cells, kind="stable")
         sizes = np.bincount(cells, minlength=len(keys))

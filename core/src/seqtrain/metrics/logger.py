@@ -15,7 +15,7 @@ from pluggy import HookRelay
 from torch import Tensor
 
 from seqtrain.batch import Batch, MicroBatchOutput
-from seqtrain.checkpoint.atomic_io import beside
+from seqtrain.checkpoint.atomic_io import sibling_path
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import ProgressBar
@@ -128,12 +128,12 @@ class MetricLogger:
         kept = [line for line in lines if is_wanted(_parsed(line))]
         if len(kept) == len(lines):
             return
-        new = beside(self._file, "tmp")
+        new = sibling_path(self._file, "tmp")
         new.write_bytes(b"".join(kept))
         new.replace(self._file)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the sums that the next lines will report, of each worker by itself: so they go on to the bit."""
+        """Return the sums that the next lines will report, of each worker by itself: so they resume bit for bit."""
         mine = {
             "interval": self._interval.state_dict(),
             "epoch": self._epoch.state_dict(),

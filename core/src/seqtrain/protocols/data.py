@@ -14,7 +14,7 @@ from seqtrain.batch import Batch
 
 @dataclass(frozen=True)
 class DatasetPart:
-    """A stretch of a dataset, [start, stop), seen `weight` times an epoch (1.0: once; 0.5: half of it)."""
+    """A span of a dataset, [start, stop), seen `weight` times an epoch (1.0: once; 0.5: half of it)."""
 
     start: int
     stop: int
@@ -31,7 +31,7 @@ class Dataset(Protocol):
 
     @property
     def parts(self) -> Sequence[DatasetPart]:
-        """The stretches it was put together from; together they cover [0, len)."""
+        """The spans that it was put together from; together they cover [0, len)."""
         ...
 
     def __len__(self) -> int: ...

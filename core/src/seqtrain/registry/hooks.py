@@ -163,7 +163,7 @@ class HookGuard:
             logger.info("%s", said)
             return
         logger.warning(
-            "%s. It has failed %d times and is called no more; the run goes on without it.",
+            "%s. It has failed %d times and is no longer called; the run goes on without it.",
             said,
             _ERRORS_OF_A_TRACKER,
             exc_info=error if logger.isEnabledFor(logging.DEBUG) else None,

@@ -84,9 +84,9 @@ class Plugin:
 
     @property
     def newer_or_none(self) -> str:
-        """What to do where only its author can mend it."""
+        """What to do where only its author can fix it."""
         return (
-            f"Only its author can mend that: try `pip install --upgrade {self.package}`, "
+            f"Only its author can fix that: try `pip install --upgrade {self.package}`, "
             f"or remove it: `pip uninstall {self.package}`."
         )
 

@@ -1,4 +1,4 @@
-"""Whether two states are equal to the bit, and where they are not."""
+"""Whether two states are equal bit for bit, and where they are not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def leaves(state: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """Name what is not equal to the bit in two flat states."""
+    """Name what is not equal bit for bit in two flat states."""
     keys = [*first, *(key for key in second if key not in first)]
     return [key for key in keys if key not in first or key not in second or not _is_same(first[key], second[key])]
 

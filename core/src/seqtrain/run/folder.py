@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.atomic_io import beside, describe, remove, replace_text
+from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path
 from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.errors import CheckpointError, UsageError
 
@@ -109,7 +109,7 @@ class RunFolder:
             UsageError: the path is a file.
             CheckpointError: nothing can be written there, or what should be a file in it is none.
         """
-        probe = beside(self.path / "probe", "tmp")
+        probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)

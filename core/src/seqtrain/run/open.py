@@ -1,4 +1,4 @@
-"""Open a run folder: a new one, or one to go on in."""
+"""Open a run folder: a new one, or one to resume."""
 
 from __future__ import annotations
 

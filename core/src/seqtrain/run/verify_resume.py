@@ -1,4 +1,4 @@
-"""Prove for one configuration that a killed run goes on to the bit: `seqtrain verify-resume`."""
+"""Prove for one configuration that a killed run resumes bit for bit: `seqtrain verify-resume`."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class EMA:
     @hookimpl
     @torch.no_grad()
     def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
-        """Put the trained weights back, to the bit."""
+        """Put the trained weights back, bit for bit."""
         if self.config.use_for_validation:
             for parameter, trained in zip(_float_parameters(trainer.model).values(), self._trained, strict=True):
                 parameter.copy_(trained)

@@ -21,7 +21,7 @@ class ScheduleFree(AdamWScheduleFree):  # type: ignore[misc]  # the package has 
     The package wants to be told by `train()` and `eval()` which of the two the model shall hold. A step begins with
     `zero_grad` and ends with `step`, so these do it: between steps the model holds the average, and validation,
     checkpoints and prediction see nothing else. The place of the gradient is formed anew from the average and the
-    optimizer's state, so a resumed run goes on to the bit.
+    optimizer's state, so a resumed run resumes bit for bit.
 
     Source:
         Defazio et al., "The road less scheduled" (2024), algorithm 1.

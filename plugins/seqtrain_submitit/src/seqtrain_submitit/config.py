@@ -33,7 +33,7 @@ class SubmititConfig:
         default_factory=dict, help="other options of sbatch by their long names, as in {constraint: a100, qos: high}"
     )
     stop_seconds: int = option(
-        300, help="how long workers have to save and end when they are told to stop", unit="seconds", ge=1
+        300, help="how long workers have to save and end when they are asked to stop", unit="seconds", ge=1
     )
 
     def __post_init__(self) -> None:

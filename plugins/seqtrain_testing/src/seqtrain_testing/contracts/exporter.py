@@ -65,7 +65,7 @@ class ExporterContract(ComponentContract):
         assert content_of(make_run.folder().path) == before
 
     def test_the_model_stays_as_it_is(self, exporter: Exporter, trained_run: TrainedRun, output: Path) -> None:
-        """Weights are the same to the bit, the model is in evaluation mode, and what could be trained still can be."""
+        """Weights are the same bit for bit, the model is in evaluation mode, and what could be trained still can be."""
         model = trained_run.models[0]
         before = {name: value.clone() for name, value in model.state_dict().items()}
         trainable = [name for name, each in model.named_parameters() if each.requires_grad]

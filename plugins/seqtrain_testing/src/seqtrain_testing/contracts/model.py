@@ -92,7 +92,7 @@ class ModelContract(BatchContract):
     def test_its_state_survives_saving_and_loading(
         self, registry: Registry, selection: Selection, spec: ModelSpec, batch: Batch
     ) -> None:
-        """Loaded into a model with other weights, the state gives the same logits to the bit."""
+        """Loaded into a model with other weights, the state gives the same logits bit for bit."""
         first, second = (self._make(registry, selection, spec, seed).eval() for seed in (1, 2))
         second.load_state_dict(first.state_dict())
 

@@ -93,7 +93,7 @@ class OptimizerContract(TrainedComponentContract):
         self, registry: Registry, selection: Selection, optimizer: torch.optim.Optimizer,
         parameters: list[nn.Parameter],
     ) -> None:  # fmt: skip
-        """Saved after three updates and loaded into a new one, it makes the next three to the bit."""
+        """Saved after three updates and loaded into a new one, it makes the next three bit for bit."""
         _update(optimizer, parameters, 3)
         others = [nn.Parameter(each.detach().clone()) for each in parameters]
         other = self._make(registry, selection, others)

@@ -53,7 +53,7 @@ class TrackerContract(TrainedComponentContract):
             _call(tracker, "seqtrain_metrics", step=min(step, 2), metrics=names)
 
     def test_the_run_is_what_it_is_without(self, make_run: RunMaker, run_settings: list[str]) -> None:
-        """Parameters and state end the same to the bit."""
+        """Parameters and state end the same bit for bit."""
         watched, alone = make_run(*run_settings, steps=4, name="watched"), make_run(steps=4, name="alone")
 
         assert differing(saved_state(alone), saved_state(watched)) == []

@@ -28,7 +28,7 @@ class TrainedComponentContract(ComponentContract):
         return self.setting_words
 
     def test_the_same_run_ends_the_same(self, make_run: RunMaker, run_settings: list[str]) -> None:
-        """Two runs of one configuration are equal to the bit."""
+        """Two runs of one configuration are equal bit for bit."""
         first, second = (saved_state(make_run(*run_settings, steps=3, name=name)) for name in ("first", "second"))
 
         assert differing(first, second) == []
