@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import traceback
 
 import click
 
 from seqtrain.errors import SeqtrainError, UsageError
-from seqtrain.workers.report import WorkerReport, has_lost_another
-from seqtrain.workers.world import WorldInfo
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -36,6 +33,10 @@ def report(error: Exception, *, verbose: bool) -> int:
     Returns:
         The exit code.
     """
+    import traceback  # what only an error needs is not imported for `--help`
+
+    from seqtrain.workers.report import WorkerReport, has_lost_another
+
     explained = _explain(error)
     message, exit_code = explained or (_unexpected(error), 1)
     shown = "".join(traceback.format_exception(error)) if verbose or explained is None else ""
@@ -60,6 +61,8 @@ def _explain(error: Exception) -> tuple[str, int] | None:
 
 
 def _unexpected(error: Exception) -> str:
+    from seqtrain.workers.report import has_lost_another
+
     if has_lost_another(error):
         return (
             "lost the connection to the other workers: one has ended, which may say why itself, or the network between "
@@ -70,6 +73,8 @@ def _unexpected(error: Exception) -> str:
 
 def _worker() -> str:
     """Return what tells the messages of a worker from those of others."""
+    from seqtrain.workers.world import WorldInfo
+
     try:
         world = WorldInfo.from_environment(os.environ)
     except UsageError:  # which may be what is reported

@@ -16,7 +16,6 @@ import click
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import PLUGINS_PREFIX, Group, Invocation, load_command
-from seqtrain.metrics.console import discard_stdout
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
@@ -51,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:
+        from seqtrain.metrics.console import discard_stdout
+
         discard_stdout()
         return 1
     except SystemExit as stop:
