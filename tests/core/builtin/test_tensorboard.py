@@ -7,7 +7,7 @@ import pytest
 
 from seqtrain.builtin.config import TensorBoardConfig
 from seqtrain.builtin.tensorboard import TensorBoard
-from seqtrain.registry.hooks import RunHooks
+from seqtrain.registry.hooks import run_hooks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -26,11 +26,11 @@ def scalars(folder, name: str) -> list[tuple[int, float]]:
 
 def write_run(folder, start: int, steps: list[int], end: str = "seqtrain_run_end", **arguments: object) -> None:
     trainer = trainer_at(start)
-    hooks = RunHooks({"trackers.tensorboard": TensorBoard(TensorBoardConfig(), folder=folder)})
-    hooks.call("seqtrain_run_start", trainer=trainer)
+    hooks = run_hooks({"trackers.tensorboard": TensorBoard(TensorBoardConfig(), folder=folder)}).hook
+    hooks.seqtrain_run_start(trainer=trainer)
     for step in steps:
-        hooks.call("seqtrain_metrics", step=step, metrics={"train/loss": step / 2, "train/lr": 0.5})
-    hooks.call(end, trainer=trainer, **arguments)
+        hooks.seqtrain_metrics(step=step, metrics={"train/loss": step / 2, "train/lr": 0.5})
+    getattr(hooks, end)(trainer=trainer, **arguments)
 
 
 def test_each_metric_is_a_scalar(tmp_path):
