@@ -224,6 +224,38 @@ def test_a_wrapper_sees_and_passes_on_what_failed_inside_it():
     assert seen == ["cleaned up"]
 
 
+def test_a_wrapper_without_a_yield_is_refused():
+    """When the run is put together."""
+
+    class Wraps:
+        @hookimpl(wrapper=True)
+        def seqtrain_step_end(self):
+            pass
+
+    with pytest.raises(
+        PluginError, match=r"callbacks.watch implements seqtrain_step_end as a wrapper without a `yield`"
+    ):
+        run_hooks({"callbacks.watch": Wraps()})
+
+
+def test_an_instance_may_implement_a_hook_twice():
+    """By `specname`; both are called."""
+    seen: list[object] = []
+
+    class Twice:
+        @hookimpl(specname="seqtrain_step_end")
+        def log(self):
+            seen.append("log")
+
+        @hookimpl(specname="seqtrain_step_end")
+        def save(self):
+            seen.append("save")
+
+    run_hooks({"callbacks.twice": Twice()}).hook.seqtrain_step_end(trainer=None)
+
+    assert sorted(seen) == ["log", "save"]
+
+
 def test_the_manager_knows_its_plugins_by_name():
     """As pluggy lists them; what is registered stands for the instance."""
     parts = {"callbacks.a": Watcher("a", []), "trackers.b": Watcher("b", [])}

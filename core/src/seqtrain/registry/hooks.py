@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
-from inspect import Parameter, signature
+from functools import cache, partial, wraps
+from inspect import Parameter, isgeneratorfunction, signature
 from typing import Any
 
 from pluggy import HookImpl, PluginManager
@@ -54,12 +54,7 @@ def run_hooks(
     """
     manager, owners = new_manager(), owners or {}
     for name in reversed([*instances]):  # pluggy calls first what was registered last
-        guard = HookGuard(manager, instances[name], name, owners.get(name))
-        manager.register(guard, name=name)
-        for caller in manager.get_hookcallers(guard) or ():
-            (mine,) = (each for each in caller.get_hookimpls() if each.plugin is guard)
-            # pluggy passes no argument that has a default, by which an author supports a core that lacks it.
-            mine.argnames = guard.arguments[caller.name]  # type: ignore[misc]
+        manager.register(HookGuard(manager, instances[name], name, owners.get(name)), name=name)
     return manager
 
 
@@ -83,27 +78,26 @@ class HookGuard:
         self._owner = owner
         self._is_tracker = owner is not None and owner.component.kind == "tracker"
         self._errors = 0
-        self.arguments: dict[str, tuple[str, ...]] = {}
-        """What each hook is called with."""
-        for each in read_hooks(instance, str(self)):
-            self.arguments[each.hook] = each.arguments
-            setattr(self, each.hook, self._guarded(each))
+        for number, each in enumerate(read_hooks(instance, str(self))):
+            setattr(self, f"hook_{number}", self._guarded(each))  # two may be of one hook, by `specname`
 
     def __str__(self) -> str:
         return self._name if self._owner is None else f"{self._name} of {self._owner.plugin}"
 
     def _guarded(self, implementation: Implementation) -> Callable[..., Any]:
         """Return what pluggy is to call instead of an implementation, with the same marks."""
-        hook, function, arguments = implementation.hook, implementation.function, implementation.arguments
+        hook, function = implementation.hook, implementation.function
+
+        positions = [(name, specified_hooks()[hook].index(name)) for name in implementation.arguments]
 
         def plain(*values: Any) -> Any:
             try:
-                return function(**dict(zip(arguments, values, strict=True)))
+                return function(**{name: values[position] for name, position in positions})
             except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's code raises
                 self._failed(hook, error)
 
         def around(*values: Any) -> Generator[None, Any, Any]:
-            wrapper: Any = function(**dict(zip(arguments, values, strict=True)))
+            wrapper: Any = function(**{name: values[position] for name, position in positions})
             try:
                 next(wrapper)
             except (Exception, SystemExit) as error:  # noqa: BLE001
@@ -116,8 +110,11 @@ class HookGuard:
             return self._resume(hook, partial(wrapper.send, result), result)
 
         options = implementation.options
-        mark: Any = hookimpl(**options)
-        return mark(around if options["wrapper"] or options["hookwrapper"] else plain)  # type: ignore[no-any-return]
+        guarded: Any = around if options["wrapper"] or options["hookwrapper"] else plain
+        # pluggy passes what the wrapped function takes: all of the hook's arguments. Of an implementation's own it would
+        # leave out those with a default, by which an author supports a core that lacks them.
+        guarded = wraps(vars(seqtrain.plugin)[hook])(guarded)
+        return hookimpl(specname=hook, **options)(guarded)  # type: ignore[no-any-return]
 
     def _resume(self, hook: str, resume: Callable[[], object], outcome: object) -> Any:
         """Let a wrapper continue after its `yield`, and return what it returns; `outcome` is that of what it wraps."""
@@ -206,8 +203,8 @@ def read_hooks(owner: object, name: str) -> list[Implementation]:
         name: what to call it in an error.
 
     Raises:
-        PluginError: a hook is unknown (pluggy alone would never call it and never say so), or it names an argument that
-            the hook does not have.
+        PluginError: a hook is unknown (pluggy alone would never call it and never say so), it names an argument that
+            the hook does not have, or it is a wrapper without a `yield`.
     """
     manager = PluginManager(PROJECT)  # without specifications: checking is done here, in our words
     try:
@@ -233,6 +230,8 @@ def _check(hook: str, implementation: HookImpl, name: str) -> Implementation | N
             f"{name} implements {hook!r}, and there is no such hook.{did_you_mean(hook, hooks)} "
             "It is misspelled, or needs a newer seqtrain"
         )
+    if (implementation.wrapper or implementation.hookwrapper) and not isgeneratorfunction(implementation.function):
+        raise PluginError(f"{name} implements {hook} as a wrapper without a `yield`; what it wraps is called there")
     parameters = signature(implementation.function).parameters.values()
     named = [each for each in parameters if each.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)]
     for each in named:

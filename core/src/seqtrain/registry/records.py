@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,11 @@ def read_offer(plugin: object, name: str, manager: PluginManager) -> Offer:
             )
     if not implementations:
         raise PluginError(f"it has no {_HOOK} function marked with @hookimpl, so it offers nothing")
-    if not manager.is_registered(plugin):  # two entry points may name one module
+    with suppress(ValueError):  # two entry points may name one module, which is registered once
         manager.register(plugin, name=name)
-    others = [each for each in manager.get_plugins() if each is not plugin]
     records: list[object] = []
-    for offered in manager.subset_hook_caller(_HOOK, others)() or [None]:  # pluggy leaves out a None
+    for each in implementations:  # by itself, so that it fails by itself
+        offered = each.function()
         if not isinstance(offered, Iterable):
             raise PluginError(f"{_HOOK} gave {offered!r}, not components; perhaps a `yield` is missing")
         records += offered
