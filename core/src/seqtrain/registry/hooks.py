@@ -111,7 +111,7 @@ class HookGuard:
 
         options = implementation.options
         guarded: Any = around if options["wrapper"] or options["hookwrapper"] else plain
-        # pluggy passes what the wrapped function takes: all of the hook's arguments. Of an implementation's own it would
+        # pluggy passes what the wrapped function takes: all of the hook's arguments. Of an implementation it would
         # leave out those with a default, by which an author supports a core that lacks them.
         guarded = wraps(vars(seqtrain.plugin)[hook])(guarded)
         return hookimpl(specname=hook, **options)(guarded)  # type: ignore[no-any-return]
