@@ -304,4 +304,4 @@ def test_how_a_run_was_trained_does_not_say_where_it_is_used(trained, cli_proces
     process = cli_process("evaluate", trained.run)
     _, err = process.communicate(timeout=300)
 
-    assert (0, "") == (process.returncode, err)
+    assert (0, b"") == (process.returncode, err)
