@@ -62,7 +62,7 @@ def _heard_signals() -> list[int]:
 
 def _placement(job: JobEnvironment, signals: list[int]) -> dict[str, str]:
     """Return what torchrun would put into the environment."""
-    host, port = _meeting_place(job, signals)
+    host, port = _rendezvous(job, signals)
     return {
         "RANK": str(job.global_rank),
         "LOCAL_RANK": str(job.local_rank),
@@ -73,9 +73,9 @@ def _placement(job: JobEnvironment, signals: list[int]) -> dict[str, str]:
     }
 
 
-def _meeting_place(job: JobEnvironment, signals: list[int]) -> tuple[str, str]:
+def _rendezvous(job: JobEnvironment, signals: list[int]) -> tuple[str, str]:
     """Find a free port on the host of worker 0, which alone can; the others read of it in the shared folder."""
-    place = job.paths.folder / f"{job.job_id}_{_restarts()}_meeting_place"
+    place = job.paths.folder / f"{job.job_id}_{_restarts()}_rendezvous"
     if job.global_rank == 0:
         with socket.socket() as free:
             free.bind(("", 0))

@@ -254,7 +254,7 @@ def _say(text: str) -> None:
 
 class Heartbeat:
     """
-    Has a thread act once nothing was heard for some time.
+    Has a thread act once there was no beat for some time.
 
     Time in which this process itself was stopped, as by Ctrl-Z, does not count.
 
@@ -266,14 +266,14 @@ class Heartbeat:
     def __init__(self, seconds: float, act: Callable[[], None]) -> None:
         self._seconds, self._act = seconds, act
         self._heard: int | None = None  # how often so far; None if nothing is expected
-        threading.Thread(target=self._listen, name="silence", daemon=True).start()
+        threading.Thread(target=self._listen, name="heartbeat", daemon=True).start()
 
     def beat(self) -> None:
-        """Say that something was heard, and that more is to come."""
+        """Say that the other side lives, and that another beat is to come."""
         self._heard = (self._heard or 0) + 1
 
     def pause(self) -> None:
-        """Say that nothing is to come, until `heard` is called again."""
+        """Expect no beat until the next call of `beat`."""
         self._heard = None
 
     def _listen(self) -> None:
