@@ -137,7 +137,7 @@ def test_a_worker_can_be_told_to_save(keeper, tmp_path):
 @pytest.mark.parametrize(("rank", "said"), [(0, "requeue 77\n"), (1, None)])
 def test_a_job_whose_time_is_up_goes_back_into_the_queue(keeper, tmp_path, rank, said):
     """After its worker has saved; one of them says so, and none counts as ended."""
-    (tmp_path / "77_0_meeting_place").write_text("localhost 1")
+    (tmp_path / "77_0_rendezvous").write_text("localhost 1")
     process = keeper(SAVES, rank=rank)
     wait_for(tmp_path / "ready")
     process.send_signal(signal.SIGUSR2)

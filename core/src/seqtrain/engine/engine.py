@@ -183,8 +183,8 @@ class HostCopy:
     """
     Numbers on their way from the device to the host.
 
-    On an accelerator they are copied to pinned memory, and an event says when that is done; this has not been run on one
-    so far. On the CPU they are read where they are.
+    On an accelerator they are copied to pinned memory, and an event says when that is done; this has not been run on
+    one so far. On the CPU they are read where they are.
 
     Args:
         values: (..., N) on any device; a copy is started at once, and nothing waits for it.
