@@ -115,6 +115,18 @@ def test_a_fault_is_found_by_its_rule(acme, capsys, code, file, old, new, said):
     assert re.search(said, found[code][1])
 
 
+def test_settings_that_change_when_they_are_read_again_are_found(acme, capsys):
+    """RUN/config.yaml would not repeat the run."""
+    more = "    def __post_init__(self): object.__setattr__(self, 'hidden', self.hidden + 1)\n"
+    acme.change("config.py", OPTION, f"{OPTION}\n{more}")
+    exit_code, found = check(capsys)
+
+    assert exit_code == 4
+    assert statuses(found) == {"P12": "FAIL", "P13": "FAIL"}
+    said = "chosen as zoo-acme/zoo_rnn: its settings differ after being written and read"
+    assert said in found["P12"][1]
+
+
 RECIPE = "{model: {name: transformer}, criterion: {name: cross_entropy}, optimizer: {name: adam}, %s}"
 
 
