@@ -69,7 +69,7 @@ MORE_POINTS = [
     ["after", f"{FOLDER}.write_environment", 1],
     ["before", f"{TASK}.prepare", 1],
     ["before", "seqtrain.build:build_model", 1],
-    ["before", f"{SAVING}.restore", 1],
+    ["before", f"{TRAINER}.restore", 1],
     ["before", f"{TRAINER}.run_epoch", 1],
     *(["before", f"{TRAINER}.train_step", step] for step in (1, 2, 3, 4, 6, 7, 12, 13)),
     *(["after", f"{TRAINER}.train_step", step] for step in (3, 6, 7, 14)),
@@ -97,7 +97,7 @@ MORE_POINTS = [
     *(["after", f"{STORE}.retain", nth] for nth in (2, 5)),
     ["after", EPOCH, 1],
     ["after", EPOCH, 2],
-    ["before", "seqtrain.train:measure_results", 1],
+    ["before", "seqtrain.train:report", 1],
     ["before", f"{REPORTER}.log_results", 1],
     ["after", f"{REPORTER}.log_results", 1],
     *(["seconds", hundredths / 100] for hundredths in range(5, 125, 10)),
@@ -105,7 +105,7 @@ MORE_POINTS = [
 TWICE = [  # the second one in the run that goes on
     (["cut", STATE, 10, "model.safetensors", 0.5], ["before", "seqtrain.checkpoint.store:recover", 1]),
     (["after", f"{TRAINER}.train_step", 8], ["cut", f"{REPORTER}.truncate_after", 1, "metrics.jsonl", 1]),
-    (["before", f"{STORE}.retain", 3], ["after", f"{SAVING}.restore", 1]),
+    (["before", f"{STORE}.retain", 3], ["after", f"{TRAINER}.restore", 1]),
     (["before", f"{TRAINER}.validate", 4], ["before", f"{TRAINER}.validate", 2]),
 ]
 
