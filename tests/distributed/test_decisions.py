@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,3 +125,7 @@ def test_workers_with_unlike_gradients_make_no_update(other: float, refused: boo
         error = diagnose(bad_step, model, None, two_workers([other, 2.0]), None)
         assert isinstance(error, TrainingError)
         assert "different gradients" in str(error)
+        assert "Nothing was updated." in str(error)
+        late = diagnose(replace(bad_step, was_applied=True), model, None, two_workers([other, 2.0]), None)
+        assert "Nothing was updated." not in str(late)
+        assert "saved nowhere" in str(late)

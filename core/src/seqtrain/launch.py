@@ -65,8 +65,6 @@ def distributed_main(request: Request, registry: Registry, environ: Mapping[str,
     distributed, world = request.config.distributed, WorldInfo.from_environment(environ)
     _refuse_contradictions(distributed, world)
     with join_process_group(world, distributed) as group:
-        if not group.is_main:
-            start_logging(request.config.logging.level, "plain", worker=group.rank)
         refuse_worker_differences(group, request.config, registry)
         results: Results
         if isinstance(request, EvaluateRequest):
@@ -76,6 +74,8 @@ def distributed_main(request: Request, registry: Registry, environ: Mapping[str,
         else:
             if max(group.all_gather_object(_attempts(environ))) > 0:  # resume from what a failed attempt has saved
                 request = replace(request, fresh=False)
+            if not group.is_main:  # which logs into the run's folder as well, once that is open
+                start_logging(request.config.logging.level, "plain", worker=group.rank)
             results = train.main(request, registry, group)
     return results if group.is_main else replace(results, is_told=True)
 

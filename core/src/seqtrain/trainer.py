@@ -164,7 +164,8 @@ class Trainer:
         with record_function("multiply-grads"):  # the one division: sums so far, a mean from here on
             self.optimizer.multiply_grads(self.engine.gradient_scale / max(agreement.sample_size, 1))
         with record_function("clip-grads"):
-            by_worker = self.engine.gather_norm_and_loss(self.optimizer.grad_norm(), [each.loss for each in outputs])
+            losses = [each.loss for each in outputs]
+            by_worker = self.engine.gather_norm_and_loss(self.optimizer.grad_norm(), losses)
             grad_norm = self.engine.total_norm(by_worker)
             self.optimizer.clip_grads(grad_norm, self.config.clip_norm)
         bad_step = self.step_check.check(
@@ -172,7 +173,7 @@ class Trainer:
                 step=self.progress.step + 1,
                 epoch=self.progress.epoch,
                 samples=step.samples,
-                losses=[each.loss for each in outputs],
+                losses=losses,
                 by_worker=by_worker,
                 sample_size=agreement.sample_size,
             )

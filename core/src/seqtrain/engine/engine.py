@@ -68,7 +68,7 @@ class Engine:
 
     @property
     def is_synchronous(self) -> bool:
-        """Whether the device computes when it is told to, so that reading a number waits for nothing."""
+        """Whether a call returns once the device has computed, so that reading a number waits for nothing."""
         return self.device.type == "cpu"
 
     @property

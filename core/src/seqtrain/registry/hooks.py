@@ -87,7 +87,6 @@ class HookGuard:
     def _guarded(self, implementation: Implementation) -> Callable[..., Any]:
         """Return what pluggy is to call instead of an implementation, with the same marks."""
         hook, function = implementation.hook, implementation.function
-
         positions = [(name, specified_hooks()[hook].index(name)) for name in implementation.arguments]
 
         def plain(*values: Any) -> Any:

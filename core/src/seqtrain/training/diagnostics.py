@@ -14,9 +14,8 @@ from seqtrain.batch import Batch
 from seqtrain.engine.engine import Engine
 from seqtrain.errors import BadStepError, LossSpikeError, NonFiniteError, OutOfMemoryError, TrainingError
 from seqtrain.protocols import Criterion, Dataset
-from seqtrain.training.step_check import BadStep
+from seqtrain.training.step_check import EQUAL_NORMS, BadStep
 
-_EQUAL = 1e-6  # relative difference that adding up in another order may make
 _OF_THE_CPU = "can't allocate memory"  # torch's allocator on the CPU raises a plain RuntimeError
 
 
@@ -34,7 +33,7 @@ def diagnose(
         dataset: describes the examples.
     """
     if bad_step.problem == "mismatch":
-        return TrainingError(describe_gradient_mismatch(model, engine))
+        return TrainingError(f"{describe_gradient_mismatch(model, engine)} {_outcome(bad_step)}")
     if bad_step.problem == "spike":
         ids = list(dict.fromkeys(each for ids in engine.group.all_gather_object(_ids(bad_step)) for each in ids))
         error: BadStepError = LossSpikeError(
@@ -184,14 +183,14 @@ def describe_gradient_mismatch(model: nn.Module, engine: Engine) -> str:
     for name, of_workers in zip(gradients, zip(*engine.group.all_gather(norms), strict=True), strict=True):
         usual = statistics.median_low(of_workers)
         rank = max(range(len(of_workers)), key=lambda rank: abs(of_workers[rank] - usual))
-        if abs(of_workers[rank] - usual) > _EQUAL * abs(usual):
+        if abs(of_workers[rank] - usual) > EQUAL_NORMS * abs(usual):
             return _told(f"the first that differs is {name}, on worker {rank}: norms {list(of_workers)} by worker")
     return _told("no single parameter's differs")
 
 
 def _told(what: str) -> str:
     return (
-        f"After adding up, the workers have different gradients; {what}. Nothing was updated. "
+        f"After adding up, the workers have different gradients; {what}. "
         "Something changes the gradient of one worker alone: a callback or an optimizer that treats workers unequally, "
         "another version of a library on one host, or faulty hardware. The same command resumes from the newest "
         "checkpoint."

@@ -17,7 +17,7 @@ from seqtrain.engine.optimizer import LossScale
 
 _DECAY = 0.98  # of the running mean: it remembers some 50 steps
 _SETTLED = 50  # steps before a spike can be told from the noise of the beginning
-_EQUAL = 1e-6  # relative difference of norms that adding up in another order may make
+EQUAL_NORMS = 1e-6  # relative difference of norms that adding up in another order may make
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class StepCheck:
             return bad_step(problem="loss")
         if not all(map(math.isfinite, norms)):
             return bad_step(problem="gradient")
-        if self._has_same_gradients and max(norms) - min(norms) > _EQUAL * max(norms):
+        if self._has_same_gradients and max(norms) - min(norms) > EQUAL_NORMS * max(norms):
             return bad_step(problem="mismatch")
         loss = math.fsum(losses) / max(numbers.sample_size, 1)
         deviation = math.sqrt(self._variance)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
+from seqtrain.cli.invocation import finish
 from seqtrain.registry.discovery import discover
 from seqtrain.workers.report import WorkerReport, is_supervised
 from seqtrain.workers.spec import WorkerSpec
@@ -31,17 +32,14 @@ def main(arguments: Sequence[str]) -> int:
 
         from seqtrain import launch  # noqa: PLC0415 - torch, once everything else has turned out right
 
-        results = launch.distributed_main(request, registry)
-        if not results.exit_code and not results.is_told:
-            sys.stdout.write(f"{results.summary()}\n")
-            sys.stdout.flush()
+        exit_code = finish(launch.distributed_main(request, registry))
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place
         return report(error, verbose=verbose)
-    if results.exit_code and WorkerReport(kind="left", exit_code=results.exit_code).write():
+    if exit_code and WorkerReport(kind="left", exit_code=exit_code).write():
         return 0  # stopped as it was asked to: for the agent no failure, whatever the command ends with
-    return results.exit_code
+    return exit_code
 
 
 def _settle_in() -> None:
