@@ -160,6 +160,8 @@ lr_scheduler: {name: fixed}
 trainer:
   max_epochs: 7
   validate: {epochs: 2}
+  patience: 4
+  on_bad_step: skip
 callbacks:
   ema: {decay: 0.99}
 """

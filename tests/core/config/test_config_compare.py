@@ -24,7 +24,7 @@ def test_equal_configurations_have_no_differences(resolved: Resolve) -> None:
 @pytest.mark.parametrize(
     ("argument", "key", "old", "new", "may_change"),
     [
-        ("trainer.max_steps=7", "trainer.max_steps", 100, 7, True),
+        ("trainer.patience=7", "trainer.patience", 4, 7, True),
         ("trainer.seed=7", "trainer.seed", 1, 7, False),
         ("model.dropout=0.4", "model.dropout", 0.3, 0.4, False),
         ("model.norm=pre", "model.norm", "post", "pre", False),

@@ -45,6 +45,31 @@ def test_the_builtin_recipe_applies_only_without_training_text(resolved: Resolve
     assert resolved(yaml="trainer: {max_steps: 5}").config.trainer.max_steps == 5
 
 
+@pytest.mark.parametrize(
+    ("arguments", "steps", "epochs", "patience"),
+    [
+        ([], 100, 7, 4),
+        (["trainer.max_steps=20"], 20, None, None),
+        (["trainer.max_epochs=3"], None, 3, None),
+        (["trainer.max_steps=20", "trainer.max_epochs=3", "trainer.patience=1"], 20, 3, 1),
+        (["trainer.max_steps=null"], None, 7, 4),
+        (["trainer.patience=2"], 100, 7, 2),
+    ],
+)
+def test_where_the_user_sets_a_length_the_limits_of_recipes_give_way(
+    resolved: Resolve, arguments: list[str], steps: int | None, epochs: int | None, patience: int | None
+) -> None:
+    """What was asked for is reached; null asks for nothing, and patience alone is no length."""
+    for config in (resolved(*arguments).config.trainer, resolved(yaml=_as_yaml(arguments)).config.trainer):
+        assert (steps, epochs, patience) == (config.max_steps, config.max_epochs, config.patience)
+        assert config.on_bad_step == "skip"  # no limit, so the recipe's stands
+
+
+def _as_yaml(arguments: list[str]) -> str:
+    settings = [each.removeprefix("trainer.").replace("=", ": ") for each in arguments]
+    return f"trainer: {{{', '.join(settings)}}}"
+
+
 def test_the_training_text_of_another_task_does_not_count(resolved: Resolve) -> None:
     """What a file says of task bare is dropped, train included, when --task chooses copy."""
     assert resolved(yaml="task: {name: bare, train: corpus}").config.trainer.max_steps == 100

@@ -3,12 +3,13 @@ From a task's recipe, a preset, a file, options and arguments to one checked con
 
 Layers, lowest first: the default of each field; the task's recipe, with its recipe for the built-in corpus laid over
 it unless the user sets `task.train`; the preset; the YAML file; the named options; `key=value` in order.
+Where the user says how long to train, the limits of the recipes give way: see `_limits_give_way`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtrain.config.choice import Choice, Chooser
@@ -17,8 +18,8 @@ from seqtrain.config.interpolate import interpolate
 from seqtrain.config.merge import Merger, section
 from seqtrain.config.option import field_values
 from seqtrain.config.reader import read_argument, read_file, read_yaml
-from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
-from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_locations
+from seqtrain.config.schema import COMPONENT_SECTIONS, LENGTHS, LIMITS, RunConfig
+from seqtrain.config.tree import MapNode, Problems, Scalar, is_null, leaf_locations
 from seqtrain.errors import PluginError
 from seqtrain.registry.registry import RegisteredComponent, Registry
 
@@ -133,7 +134,24 @@ def chosen_components(registry: Registry, sources: Sources) -> dict[str, Registe
 def _all_layers(registry: Registry, sources: Sources, problems: Problems) -> list[MapNode]:
     user = _user_layers(sources, problems)
     task = Chooser(registry, Problems()).choose("task", "task", section(user, "task"))
-    return _recipes(task, problems) + user
+    return [*_limits_give_way(_recipes(task, problems), user), *user]
+
+
+def _limits_give_way(recipes: Sequence[MapNode], user: Sequence[MapNode]) -> list[MapNode]:
+    """Drop the limits of recipes where the user sets a length: it is to be reached, and no other was asked for."""
+    trainer = [node for node in section(user, "trainer") if isinstance(node, MapNode)]
+    if not any(name in LENGTHS and not is_null(each) for node in trainer for name, each in node.entries.items()):
+        return list(recipes)
+    return [_without_limits(layer) for layer in recipes]
+
+
+def _without_limits(recipe: MapNode) -> MapNode:
+    trainer = recipe.entries.get("trainer")
+    if not isinstance(trainer, MapNode):
+        return recipe
+    for name in LIMITS:
+        trainer = trainer.without(name)
+    return replace(recipe, entries={**recipe.entries, "trainer": trainer})
 
 
 def _user_layers(sources: Sources, problems: Problems) -> list[MapNode]:

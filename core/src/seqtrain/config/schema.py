@@ -216,6 +216,8 @@ class RunConfig:
     trackers: tuple[Selection, ...] = ()
 
 
+LENGTHS = ("max_epochs", "max_steps")  # of TrainerConfig: how long to train
+LIMITS = (*LENGTHS, "patience", "stop_min_lr", "stop_time_hours")  # what ends a run
 CORE_SECTIONS: dict[str, type] = {
     "trainer": TrainerConfig,
     "data": DataConfig,
