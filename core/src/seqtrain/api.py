@@ -20,6 +20,7 @@ from seqtrain.errors import (
     UsageError,
 )
 from seqtrain.inference.load import TrainedRun
+from seqtrain.metrics.best import Measure
 from seqtrain.protocols import (
     BackwardOptimizer,
     CountsUpdates,
@@ -73,6 +74,7 @@ __all__ = [
     "LRScheduler",
     "Launcher",
     "LoggingOutput",
+    "Measure",
     "MeasuresResults",
     "Metric",
     "ModelParameters",

@@ -20,6 +20,7 @@ class Batch:
         net_input: what the model is called with, by keyword; each tensor has B rows.
         target: (B, T) int64 token ids, `ModelSpec.padding` where there is none; or (B,) labels.
         num_targets: real targets (no padding).
+        num_source_tokens: real tokens of the source; None where what is read is the target itself, or there are labels.
         num_tokens: real tokens of the longer side, source or target.
         num_positions: the same with padding, so that 1 - num_tokens / num_positions is the share of padding.
     """
@@ -30,6 +31,13 @@ class Batch:
     num_targets: int
     num_tokens: int
     num_positions: int
+    num_source_tokens: int | None = None
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Real tokens of the target; of the input where targets are no tokens but labels or numbers."""
+        is_tokens = self.target.dim() > 1 and not self.target.is_floating_point()
+        return self.num_targets if is_tokens else self.num_tokens
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -19,6 +19,7 @@ from seqtrain.data.epoch_iterator import EpochIterator, batch_limits
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import LossScale, Optimizer
 from seqtrain.evaluation import Evaluator
+from seqtrain.metrics.best import Measure
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, LRScheduler, ModelSpec, ProgressBar, Stateful
 from seqtrain.registry.hooks import run_hooks
@@ -128,13 +129,14 @@ class Build:
         """Put the parts together, ready to start or to be restored."""
         config = self.config.trainer
         group = self.engine.group
+        best = Measure(config.best_metric, config.best_metric in task.higher_is_better)
         steps = total_steps(self.config, train_data)
         warn_of_falling_rate(optimizer, lr_scheduler, steps)
         loss_scale = LossScale() if config.precision == "fp16" else None
         watchers = {
             "lr_scheduler": lr_scheduler,
             **self.callbacks,
-            **own_watchers(self.config, group, higher_is_better=is_higher_better(self.config, task)),
+            **own_watchers(self.config, group, best),
         }
         hooks = run_hooks({**watchers, **self.trackers}, self.owners).hook
         stateful: dict[str, Stateful] = {PART: TaskFiles(self.folder.task)}
@@ -154,8 +156,7 @@ class Build:
                 self.config.checkpoint,
                 self.folder.checkpoints,
                 group,
-                metric=config.best_metric,
-                higher_is_better=is_higher_better(self.config, task),
+                best,
             ),
             metric_logger=MetricLogger(group, self.config.logging.every, self.folder.metrics, hooks, progress_bar),
             hooks=hooks,
@@ -246,8 +247,3 @@ def cache_folder(config: RunConfig, environ: Mapping[str, str] = os.environ) -> 
     if environ.get("XDG_CACHE_HOME"):
         return Path(environ["XDG_CACHE_HOME"]) / "seqtrain"
     return Path(environ.get("HOME") or Path.cwd()) / ".cache" / "seqtrain"
-
-
-def is_higher_better(config: RunConfig, task: Task) -> bool:
-    """Say which way trainer.best_metric is better."""
-    return config.trainer.best_metric in task.higher_is_better

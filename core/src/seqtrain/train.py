@@ -17,7 +17,7 @@ from seqtrain.run.results import Results, final_split
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
 from seqtrain.training.signals import stop_on_request
-from seqtrain.training.stopping import has_limit
+from seqtrain.training.stopping import described_limits
 from seqtrain.workers.group import WorkerGroup
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,9 @@ def describe_run(trainer: Trainer, folder: RunFolder, config: RunConfig, *, resu
         )
     if not validation:
         logger.warning("There is no validation set: no checkpoint is best, and trainer.patience ends nothing.")
-    if not has_limit(trainer.config):
+    if limits := described_limits(trainer.config):
+        logger.info("Training ends at the first of: %s", limits)
+    else:
         logger.warning(
             "No limit is set: the run continues until it is stopped with Ctrl-C. "
             "trainer.max_epochs, max_steps, patience, stop_min_lr or stop_time_hours would end it."
@@ -97,8 +99,11 @@ def report(trainer: Trainer, config: RunConfig, registry: Registry, folder: RunF
     split = final_split(trainer.task)
     if split is None:
         return Results(folder.path)
-    finished = load_run(folder, registry, config, task=trainer.task, group=trainer.engine.group)
-    measures = finished.evaluator.measure(split, finished.models)
-    checkpoint = finished.checkpoints[0]
-    trainer.metric_logger.log_results(trainer.progress, split, measures, checkpoint=checkpoint)
-    return Results(folder.path, split=split, checkpoint=checkpoint, measures=measures)
+    best = trainer.checkpointer.default()
+    if split in trainer.evaluator.validation_splits[:1] and best.step in trainer.validations:
+        measures = trainer.validations[best.step]  # of these very weights
+    else:
+        finished = load_run(folder, registry, config, task=trainer.task, group=trainer.engine.group)
+        measures = finished.evaluator.measure(split, finished.models)
+    trainer.metric_logger.log_results(trainer.progress, split, measures, checkpoint=best.name)
+    return Results(folder.path, split=split, checkpoint=best.name, measures=measures)

@@ -47,7 +47,7 @@ class Trainer:
                 step_end
                 log if due
                 validate if due ............................................... validation_start, validation_end
-                save if due ................................................... checkpoint_saved
+                save if due, or the validation is the best so far ............. checkpoint_saved
             epoch_end
         run_end, or run_exception
 
@@ -86,6 +86,8 @@ class Trainer:
     progress: Progress = field(default_factory=Progress)
     measures: Mapping[str, float] = field(default_factory=dict)
     """Measures of the validation at the present step; empty if there was none."""
+    validations: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    """Measures of all validations since the start, by step."""
 
     def __post_init__(self) -> None:
         self.requests = Requests(self.engine.group)
@@ -212,7 +214,7 @@ class Trainer:
         self.hooks.seqtrain_validation_start(trainer=self)
         with self.metric_logger.validating():
             measures = self.evaluator.validate(self.model)
-        self.measures = deciding(measures)
+        self.measures = self.validations[self.progress.step] = deciding(measures)
         self.hooks.seqtrain_validation_end(trainer=self, measures=self.measures)
         self.metric_logger.log_validation(self.progress, measures)
         if self.config.best_metric not in self.measures:
@@ -221,6 +223,7 @@ class Trainer:
                 f"trainer.best_metric={self.config.best_metric} is not among the measures of validation: "
                 f"{', '.join(self.measures)}. Choose one of these; the run resumes from here."
             )
+        self.checkpointer.request_if_best(self.measures)
         self._agree()  # early stopping, or another hook, may have asked to stop
 
     def save(self) -> None:
@@ -285,6 +288,11 @@ class Trainer:
         self.request_checkpoint()
 
     @property
+    def higher_is_better(self) -> frozenset[str]:
+        """The validation measures of which more is better."""
+        return self.task.higher_is_better
+
+    @property
     def stop_reason(self) -> str | None:
         """Why the run ends; None while it does not."""
         return None if self.requests.agreed_stop is None else self.requests.agreed_stop.reason
@@ -343,7 +351,7 @@ class Trainer:
 
     def _end_before_step(self) -> None:
         """End with the step before, whose hooks have asked for it on another worker, as a run of one worker would."""
-        if self.reached_limit:
+        if self.reached_limit and not self.measures:
             self.validate()
 
     def _report_saved(self, path: Path | None) -> None:

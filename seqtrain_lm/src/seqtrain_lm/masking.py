@@ -82,6 +82,7 @@ class MaskedBatches:
             num_targets=len(where),
             num_tokens=len(tokens),
             num_positions=padded.numel(),
+            num_source_tokens=len(tokens),
         )
 
     def masked_anew(self, sample: Batch) -> Batch:

@@ -77,6 +77,7 @@ class SpanBatches:
             num_targets=len(target),
             num_tokens=len(tokens),
             num_positions=longer.numel(),
+            num_source_tokens=len(source),
         )
 
     def _hide(self, block: IntArray, example: int) -> tuple[IntArray, IntArray]:

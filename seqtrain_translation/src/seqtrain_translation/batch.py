@@ -44,4 +44,5 @@ def make_batch(ids: IntArray, source: FlatRows, target: FlatRows, *, padding: in
         num_targets=len(target.tokens),
         num_tokens=len(rows.tokens),
         num_positions=longer.numel(),
+        num_source_tokens=len(source.tokens),
     )

@@ -27,6 +27,7 @@ from seqtrain.checkpoint.sharding import local_shards
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, TrainingError
+from seqtrain.metrics.best import Measure
 from seqtrain.run.compare import differing, leaves
 from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
@@ -115,7 +116,7 @@ class Run:
 
 def checkpointing(group: WorkerGroup, folder: Path, **config: Any) -> Checkpointer:
     """Return what saves into a folder."""
-    return Checkpointer(CheckpointConfig(**config), folder, group, metric="loss", higher_is_better=False)
+    return Checkpointer(CheckpointConfig(**config), folder, group, Measure("loss", higher_is_better=False))
 
 
 def _whole(state: Any) -> Any:

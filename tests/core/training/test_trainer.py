@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,17 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from seqtrain import train
 from seqtrain.batch import Step
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError, ConfigError, DataError, NonFiniteError, SeqtrainError
+from seqtrain.metrics.logger import _Rate
 from seqtrain.plugin import hookimpl
+from seqtrain.run.folder import RunFolder
 from seqtrain.trainer import Trainer
 from seqtrain.training.cadence import Every
+from seqtrain.workers.group import WorkerGroup
 
 
 def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
@@ -215,7 +221,7 @@ def test_a_run_ends_at_its_limits(toy, limits: dict[str, Any], reason: str, step
 
 
 def test_duties_fall_due_at_their_cadences(toy) -> None:
-    """11 steps: logged at 4 and 8; validated at 6 and at the end; saved at 5, 10 and at the end."""
+    """11 steps: logged at 4 and 8; validated at 6, the best so far, and at the end; saved at 5, 6, 10 and the end."""
     toy.trainer(trainer={"max_epochs": 1, "validate": Every(steps=6)}).run()
 
     written = lines(toy.folder / "run/metrics.jsonl")
@@ -223,7 +229,7 @@ def test_duties_fall_due_at_their_cadences(toy) -> None:
     assert [11] == [line["step"] for line in written if line["split"] == "epoch"]
     assert [6, 11] == [line["step"] for line in written if line["split"] == "valid"]
     saved = sorted(path.name for path in (toy.folder / "run/checkpoints").glob("step-*"))
-    assert ["step-00000005", "step-00000010", "step-00000011"] == saved
+    assert ["step-00000005", "step-00000006", "step-00000010", "step-00000011"] == saved
 
 
 def test_a_line_of_metrics_has_the_documented_keys(toy) -> None:
@@ -273,7 +279,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(toy, stop: int, prefetch: int, pr
 
 def test_a_run_over_parts_of_the_data_goes_on_within_one(toy) -> None:
     """Each of three epochs is over a third; two of them, and the first of another three, have been seen by then."""
-    changes = {"data": {"epoch_parts": 3}, "trainer": {"max_epochs": 7}}
+    changes = {"data": {"epoch_parts": 3}, "trainer": {"max_epochs": 7}, "checkpoint": {"keep_best": 0}}
     straight = toy.trainer("straight", **changes)
     seen = [example for epoch in (1, 2, 3) for example in straight.train_data.plan(epoch).order.values.tolist()]
     straight.run()
@@ -287,6 +293,108 @@ def test_a_run_over_parts_of_the_data_goes_on_within_one(toy) -> None:
     assert_same_weights(straight, resumed)
     assert lines(toy.folder / "straight/metrics.jsonl") == lines(toy.folder / "resumed/metrics.jsonl")
     assert list(range(len(straight.train_data.dataset))) == sorted(seen)
+
+
+def saved_steps(toy, run: str = "run") -> list[int]:
+    """Return the steps of which there are checkpoints, and that of the best at the end."""
+    folder = toy.folder / run / "checkpoints"
+    return [int(each.name[5:]) for each in (*sorted(folder.glob("step-*")), folder / (folder / "best").read_text())]
+
+
+class Scripted:
+    """A callback that has validations measure what a test wants: its values, one after the other."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = values
+
+    @hookimpl
+    def seqtrain_validation_end(self, trainer: Trainer, measures: dict[str, float]) -> None:
+        measures["accuracy"] = self.values[trainer.progress.step // 4 - 1]
+
+
+@pytest.mark.parametrize("keep_best", [0, 1])
+@pytest.mark.parametrize("interrupted", [None, 9, 14])
+def test_the_best_validation_is_saved_whenever_it_falls(toy, interrupted: int | None, keep_best: int) -> None:
+    """Validations at 4, 8, 12, 16, of which 4 and 12 are the best so far, and saves at 10 and 20: all four are kept."""
+    script = Scripted([0.2, 0.1, 0.4, 0.3, 0.3])
+    toy.registry.parts["callback", "scripted"] = lambda config: script
+    toy.registry.parts["callback", "interrupt"] = lambda config: InterruptAt(interrupted or 99)
+    nothing = toy.config().task.config
+    changes = {
+        "trainer": {"validate": Every(steps=4), "max_steps": 20, "max_epochs": None, "best_metric": "accuracy"},
+        "checkpoint": {"save": Every(steps=10), "keep_last": 9, "keep_best": keep_best},
+        "callbacks": (Selection("callback", "scripted", nothing), Selection("callback", "interrupt", nothing)),
+    }
+    if interrupted:
+        with pytest.raises(Interrupted):
+            toy.trainer(**changes).run()
+        toy.registry.parts["callback", "interrupt"] = lambda config: InterruptAt(99)
+    trainer = toy.trainer(**changes)
+    trainer.restore()
+    trainer.run()
+
+    assert saved_steps(toy)[:-1] == ([4, 10, 12, 20] if keep_best else [10, 20])
+    if keep_best:
+        assert saved_steps(toy)[-1] == 12
+
+
+def test_after_a_save_that_failed_the_next_validation_is_the_best(toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best was lost with it, so a worse one is the best that there can be."""
+    script = Scripted([0.4, 0.3, 0.2])
+    toy.registry.parts["callback", "scripted"] = lambda config: script
+    trainer = toy.trainer(
+        trainer={"validate": Every(steps=4), "max_steps": 12, "max_epochs": None, "best_metric": "accuracy"},
+        checkpoint={"save": Every(), "keep_last": 9, "retries": 0, "asynchronous": False},
+        callbacks=(Selection("callback", "scripted", toy.config().task.config),),
+    )
+    store = trainer.checkpointer._store
+    save = store.save
+
+    def fail_once(step: int, *rest: Any) -> Path:
+        if step == 4:
+            raise NotWrittenError("the disk is full")
+        return save(step, *rest)
+
+    monkeypatch.setattr(store, "save", fail_once)
+    trainer.run()
+
+    assert saved_steps(toy) == [8, 12, 8]
+
+
+def test_a_run_is_not_measured_again_at_its_end(toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a test set, its results are those of the validation of its best checkpoint, and of the last epoch."""
+    trainer = toy.trainer()
+    trainer.run()
+    monkeypatch.setattr(train, "load_run", None)
+    results = train.report(trainer, toy.config(), toy.registry, RunFolder(toy.folder / "run"))
+    *_, line = lines(toy.folder / "run/metrics.jsonl")
+    best = saved_steps(toy)[-1]
+    validated = [each for each in lines(toy.folder / "run/metrics.jsonl") if each["split"] == "valid"]
+
+    assert (line["split"], line["step"], line["epoch"]) == ("valid", trainer.progress.step, 3)
+    assert results.measures == trainer.validations[best]
+    assert {name: value for name, value in line.items() if name.startswith("valid/")} == {
+        name: value
+        for each in validated
+        if each["step"] == best and "checkpoint" not in each
+        for name, value in each.items()
+        if name.startswith("valid/")
+    }
+
+
+def test_tokens_are_counted_by_side(toy) -> None:
+    """Targets, and the source where there is one; the rates of one line have the same clock, so ratios are exact."""
+    trainer = toy.trainer()
+    sample = trainer.task.dataset("train").collate(torch.arange(8).numpy())
+    rate = _Rate()
+    rate.add(replace(sample, num_source_tokens=3 * sample.num_targets))
+    rate.add(replace(sample, target=torch.zeros(len(sample)), num_targets=len(sample)))  # numbers: of the input
+    measured = rate.means(WorkerGroup())
+
+    assert measured["source_tokens_per_s"] / measured["sentences_per_s"] == pytest.approx(3 * sample.num_targets / 16)
+    assert measured["tokens_per_s"] / measured["sentences_per_s"] == pytest.approx(
+        (sample.num_targets + sample.num_tokens) / 16
+    )
 
 
 def test_going_on_after_the_end_does_nothing(toy) -> None:

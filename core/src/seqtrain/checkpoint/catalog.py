@@ -93,6 +93,15 @@ class CheckpointCatalog:
         listed = f"There are: {', '.join(there)}." if there else "There is none yet."
         raise CheckpointError(f"No checkpoint {name[:80]!r} in {self.folder}. {listed}")
 
+    def default(self) -> Path:
+        """
+        Return the folder of the best checkpoint, of the last if none is best, not verified.
+
+        Raises:
+            CheckpointError: there is neither.
+        """
+        return self.find(BEST if self.pointer(BEST) else LAST)
+
     def open(self, name: str) -> Checkpoint:
         """
         Return a checkpoint whose files have all been compared with its manifest; see `find` for names.

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from seqtrain.checkpoint.atomic_io import NotWrittenError
+from seqtrain.checkpoint.catalog import ranking
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.coordination import on_main_worker
 from seqtrain.checkpoint.snapshot import Snapshot
@@ -22,6 +23,7 @@ from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import TensorReader, full_tensor
 from seqtrain.config.schema import CheckpointConfig
 from seqtrain.errors import CheckpointError, SeqtrainError
+from seqtrain.metrics.best import BestSoFar, Measure
 from seqtrain.protocols import Stateful
 from seqtrain.training.progress import Progress
 from seqtrain.workers.group import WorkerGroup
@@ -47,24 +49,14 @@ class Checkpointer:
         config: cadence, retention, and what to do when a save fails.
         folder: RUN/checkpoints.
         group: the workers.
-        metric: the validation measure that says which is best.
-        higher_is_better: which way that is.
+        best_metric: the validation measure that says which is best.
     """
 
-    def __init__(
-        self,
-        config: CheckpointConfig,
-        folder: Path,
-        group: WorkerGroup,
-        *,
-        metric: str,
-        higher_is_better: bool,
-    ) -> None:
+    def __init__(self, config: CheckpointConfig, folder: Path, group: WorkerGroup, best_metric: Measure) -> None:
         self._config = config
         self._store = CheckpointStore(folder)
         self._group = group
-        self._metric = metric
-        self._higher_is_better = higher_is_better
+        self._best = BestSoFar(best_metric)  # of the checkpoints there are, or are being written
         self._newest_step = 0
         self._requested = False
         self._snapshot = Snapshot()
@@ -81,6 +73,11 @@ class Checkpointer:
     def request(self) -> None:
         """Have the present or next step saved, whatever the cadence."""
         self._requested = True
+
+    def request_if_best(self, measures: Mapping[str, float]) -> None:
+        """Have the present step saved if its validation is the best so far, so that the best model is never lost."""
+        if self._config.keep_best and self._best.update(measures[self._best.measure.name]):
+            self.request()
 
     def save(self, progress: Progress, state: Mapping[str, Stateful], measures: Mapping[str, float]) -> Path | None:
         """
@@ -142,6 +139,7 @@ class Checkpointer:
             return written.result()
         except NotWrittenError as error:
             self._newest_step = 0  # this step may be tried again
+            self._best.value = None  # which may have been this step's
             if is_last or self._config.when_unwritable == "stop":
                 raise
             if self._group.is_main:
@@ -168,6 +166,10 @@ class Checkpointer:
         name = self._group.by_main(find)
         return None if name is None else Checkpoint.read(self._store.folder / name)
 
+    def default(self) -> Checkpoint:
+        """Return the checkpoint that the run is judged by: the best, or the last if none is."""
+        return Checkpoint.read(Path(self._group.by_main(lambda: str(self._store.default()))))
+
     @contextmanager
     def restoring(self, checkpoint: Checkpoint) -> Iterator[None]:
         """
@@ -188,6 +190,7 @@ class Checkpointer:
         if self._group.is_main:
             self._retain()  # if the run was killed right after this one was saved, that has not been done yet
         self._newest_step = checkpoint.step
+        self._best.value = self._group.by_main(self._best_saved)
 
     def load(
         self, checkpoint: Checkpoint, model: nn.Module, state: Mapping[str, Stateful], trained: Sequence[Tensor]
@@ -239,10 +242,16 @@ class Checkpointer:
         self._store.retain(
             keep_last=self._config.keep_last,
             keep_best=self._config.keep_best,
-            metric=self._metric,
-            higher_is_better=self._higher_is_better,
+            metric=self._best.measure.name,
+            higher_is_better=self._best.measure.higher_is_better,
             keep_every=self._config.keep_every,
         )
+
+    def _best_saved(self) -> float | None:
+        """Return the measure of the best checkpoint; None if none has one."""
+        name, higher_is_better = self._best.measure.name, self._best.measure.higher_is_better
+        ranked = ranking(self._store.checkpoints(), name, higher_is_better=higher_is_better)
+        return ranked[0].measures[name] if ranked else None
 
 
 def _reader(model: nn.Module, trained: Sequence[Tensor], group: WorkerGroup) -> TensorReader:

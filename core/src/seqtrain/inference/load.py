@@ -107,8 +107,7 @@ def open_checkpoints(catalog: CheckpointCatalog, names: Sequence[str], group: Wo
     """
 
     def find() -> list[str]:
-        found = names or ["best" if catalog.pointer("best") else "last"]
-        return [str(catalog.find(name)) for name in found]
+        return [str(catalog.find(name)) for name in names] or [str(catalog.default())]
 
     paths = [Path(each) for each in group.by_main(find)]
     group.node_local_first(lambda: [catalog.open(str(path)).name for path in paths])

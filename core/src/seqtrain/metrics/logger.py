@@ -162,12 +162,12 @@ class MetricLogger:
         if not self._group.is_main:
             return
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
-        place = {"step": progress.step, "epoch": progress.epoch, "split": split, **(notes or {})}
+        place = {"step": progress.step, "epoch": progress.last_epoch, "split": split, **(notes or {})}
         line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         shown = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.5g}" for name, value in metrics.items())
-        logger.info("epoch %d  step %d  %s  %s", progress.epoch, progress.step, split, shown)
+        logger.info("epoch %d  step %d  %s  %s", progress.last_epoch, progress.step, split, shown)
         self._progress_bar.show(metrics)
         self._hooks.seqtrain_metrics(step=progress.step, metrics=metrics)
 
@@ -177,11 +177,12 @@ class _Rate:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._targets = self._sentences = 0
+        self._counts = dict.fromkeys(("tokens_per_s", "sentences_per_s", "source_tokens_per_s"), 0)
 
     def add(self, sample: Batch) -> None:
-        self._targets += sample.num_targets
-        self._sentences += len(sample)
+        self._counts["tokens_per_s"] += sample.num_target_tokens
+        self._counts["sentences_per_s"] += len(sample)
+        self._counts["source_tokens_per_s"] += sample.num_source_tokens or 0
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -192,10 +193,8 @@ class _Rate:
     def means(self, group: WorkerGroup) -> dict[str, float]:
         """Return the rates of all workers together, in the time of this one."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        return {
-            "tokens_per_s": group.sum(self._targets) / seconds,
-            "sentences_per_s": group.sum(self._sentences) / seconds,
-        }
+        totals = {name: group.sum(count) for name, count in self._counts.items()}
+        return {name: total / seconds for name, total in totals.items() if total or name != "source_tokens_per_s"}
 
 
 def _measures(sums: MetricSums) -> dict[str, float]:

@@ -31,6 +31,10 @@ class Trainer(Protocol):
         """Measures of the validation at the present step; empty if there was none."""
 
     @property
+    def higher_is_better(self) -> frozenset[str]:
+        """The validation measures of which more is better; less is better of the others."""
+
+    @property
     def stop_reason(self) -> str | None:
         """Why the run ends; None while it does not."""
 

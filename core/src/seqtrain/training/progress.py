@@ -45,6 +45,11 @@ class Progress:
         self.cursor += micro_batches
         self.epoch_ended = self.cursor == in_epoch
 
+    @property
+    def last_epoch(self) -> int:
+        """The epoch of the step just counted: the one before, where the next has begun but no step of it is made."""
+        return self.epoch if self.cursor > 0 or self.step == 0 else max(self.epoch - 1, 1)
+
     def start_next_epoch(self) -> None:
         """Stand at the beginning of the next epoch."""
         self.epoch += 1

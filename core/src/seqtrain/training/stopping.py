@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from seqtrain.config.schema import TrainerConfig
+from seqtrain.config.option import field_values
+from seqtrain.config.schema import LIMITS, TrainerConfig
 from seqtrain.engine.optimizer import Optimizer
+from seqtrain.metrics.best import BestSoFar, Measure
 from seqtrain.plugin import hookimpl
 from seqtrain.protocols.hooks import Trainer
 from seqtrain.training.progress import Progress
@@ -122,10 +124,10 @@ def reached_time_limit(config: TrainerConfig, progress: Progress) -> str | None:
     return None
 
 
-def has_limit(config: TrainerConfig) -> bool:
-    """Say whether anything will end the run."""
-    limits = (config.max_epochs, config.max_steps, config.patience, config.stop_min_lr, config.stop_time_hours)
-    return any(limit is not None for limit in limits)
+def described_limits(config: TrainerConfig) -> str:
+    """List what will end the run, as it is set: "trainer.max_epochs=10, trainer.patience=3"; empty if nothing will."""
+    limits = {name: value for name, value in field_values(config).items() if name in LIMITS and value is not None}
+    return ", ".join(f"trainer.{name}={value}" for name, value in limits.items())
 
 
 class EarlyStopping:
@@ -133,35 +135,36 @@ class EarlyStopping:
     Stops a run whose validation has not improved for a while.
 
     Args:
-        metric: the measure's name, such as "loss" or "bleu".
+        measure: what is compared.
         patience: validations without an improvement before the run stops, >= 1.
-        higher_is_better: which way is better.
     """
 
-    def __init__(self, metric: str, patience: int, *, higher_is_better: bool) -> None:
-        self._metric = metric
+    def __init__(self, measure: Measure, patience: int) -> None:
+        self._best = BestSoFar(measure)
         self._patience = patience
-        self._sign = 1.0 if higher_is_better else -1.0
-        self._best = -math.inf
-        self._age = 0
 
     @hookimpl
     def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
         """Compare with the best so far."""
-        if self._metric not in measures:
+        name = self._best.measure.name
+        if name not in measures:
             return  # the trainer refuses this, once the weights are back in place
-        value = self._sign * measures[self._metric]
-        if value > self._best:
-            self._best, self._age = value, 0
-            return
-        self._age += 1
-        if self._age >= self._patience:
-            trainer.stop(f"{self._metric} has not improved for {self._age} validations (trainer.patience)")
+        if not self._best.update(measures[name]) and self._best.age >= self._patience:
+            trainer.stop(f"{name} has not improved for {self._best.age} validations (trainer.patience)")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and how long ago it was."""
-        return {"best": self._best, "age": self._age}
+        """Return the measure, its best value and how long ago that was."""
+        return self._best.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a saved state."""
-        self._best, self._age = state["best"], state["age"]
+        """Take over a saved state; with another measure than it is of, counting begins anew."""
+        if "metric" not in state:  # saved by an earlier version: negative where less is better, and of what it was then
+            measure = self._best.measure
+            best = state["best"] if measure.higher_is_better else -state["best"]
+            state = {
+                "metric": measure.name,
+                "higher_is_better": measure.higher_is_better,
+                "best": best if math.isfinite(best) else None,
+                "age": state["age"],
+            }
+        self._best.load_state_dict(state)

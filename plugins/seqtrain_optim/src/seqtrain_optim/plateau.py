@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Any
 
-from seqtrain.api import ConfigError
+from seqtrain.api import ConfigError, Measure
 from seqtrain.plugin import hookimpl
 from seqtrain_optim.curves import after_warmup
 
@@ -42,6 +41,16 @@ class ReduceLROnPlateau:
         return self._schedule(step)
 
     @hookimpl
+    def seqtrain_run_start(self, trainer: Trainer) -> None:
+        """
+        Learn from the task which way the measure is better, so that a contradiction is known before the first step.
+
+        Raises:
+            ConfigError: `lr_scheduler.mode` says otherwise.
+        """
+        self._measure(trainer)
+
+    @hookimpl
     def seqtrain_validation_end(self, trainer: Trainer, measures: Mapping[str, float]) -> None:
         """
         Look at the measure, and cut the learning rate if it is time.
@@ -56,7 +65,7 @@ class ReduceLROnPlateau:
             )
         if trainer.progress.step < self.config.warmup_steps:
             return
-        if self._is_better(measures[metric]):
+        if self._measure(trainer).improves(measures[metric], self.best, threshold=self.config.threshold):
             self.best = measures[metric]
             self.bad_validations = 0
             return
@@ -68,17 +77,30 @@ class ReduceLROnPlateau:
                 "%s is no better than %s: the learning rate is now %g of its start", metric, self.best, self.factor
             )
 
-    def _is_better(self, value: float) -> bool:
-        if self.config.mode == "min":
-            return value < (math.inf if self.best is None else self.best * (1 - self.config.threshold))
-        return value > (-math.inf if self.best is None else self.best * (1 + self.config.threshold))
+    def _measure(self, trainer: Trainer) -> Measure:
+        """Return the measure with its direction, which is the task's."""
+        measure = Measure(self.config.metric, self.config.metric in trainer.higher_is_better)
+        mode, better = ("max", "more") if measure.higher_is_better else ("min", "less")
+        if self.config.mode not in (None, mode):
+            raise ConfigError(
+                f"lr_scheduler.mode={self.config.mode} would cut the learning rate because the model improves: of "
+                f"lr_scheduler.metric={measure.name} {better} is better. Leave out lr_scheduler.mode, which the task "
+                "knows, or name another measure."
+            )
+        return measure
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what has been seen, and the factor it led to."""
-        return {"best": self.best, "bad_validations": self.bad_validations, "factor": self.factor}
+        """Return what has been seen of which measure, and the factor it led to."""
+        return {
+            "metric": self.config.metric,
+            "best": self.best,
+            "bad_validations": self.bad_validations,
+            "factor": self.factor,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a saved state."""
-        self.best = state["best"]
-        self.bad_validations = state["bad_validations"]
+        """Take over a saved state; where another measure is watched now, watching it begins anew."""
+        if state.get("metric", self.config.metric) == self.config.metric:
+            self.best = state["best"]
+            self.bad_validations = state["bad_validations"]
         self.factor = state["factor"]

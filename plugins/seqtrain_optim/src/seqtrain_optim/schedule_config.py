@@ -139,8 +139,12 @@ class ReduceLROnPlateauConfig(WarmupConfig):
     """Linear warm-up, then a cut whenever a validation measure stops getting better."""
 
     metric: str = option("loss", help="the validation measure to watch")
-    mode: str = option("min", help="whether a better measure is smaller or larger", choices=("min", "max"))
+    mode: str | None = option(
+        None,
+        help="whether a better measure is smaller or larger; need not be set, as the task knows, and may not differ",
+        choices=("min", "max"),
+    )
     factor: float = option(0.1, help="the learning rate is multiplied by this", gt=0, lt=1)
     patience: int = option(0, help="validations without a better measure that are let pass", unit="validations", ge=0)
-    threshold: float = option(1e-4, help="least change that counts as better, as a share of the best measure", ge=0)
+    threshold: float = option(1e-4, help="least change that counts as better, as a share of |best|", ge=0)
     min_factor: float = option(0.0, help="smallest learning rate, as a share of optimizer.lr", ge=0, le=1)

@@ -110,6 +110,7 @@ def make_batch(form: Form, examples: Sequence[Example], *, extra_padding: int = 
         num_targets=len(examples) if form == "masked_lm" else sum(len(each.target) for each in examples),
         num_tokens=sum(len(each.text if longer is text else each.target) for each in examples),
         num_positions=longer.numel(),
+        num_source_tokens=sum(len(each.text) for each in examples) if form == "translation" else None,
     )
 
 

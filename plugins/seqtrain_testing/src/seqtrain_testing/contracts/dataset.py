@@ -121,6 +121,7 @@ class DatasetContract(TrainedComponentContract):
             real = int((batch.target != task.model_spec.padding).sum()) if is_tokens else len(batch)
 
             assert batch.num_targets == real
+            assert batch.num_source_tokens in {None, int(lengths[:, 0].sum())}
             assert batch.num_tokens in lengths.sum(0)[sides]
             assert batch.num_positions in {
                 each.shape[0] * each.shape[1] for each in tensors(batch).values() if each.dim() > 1
