@@ -53,6 +53,29 @@ def test_warmup_is_a_straight_line_to_one(make, config):
 
 
 @pytest.mark.parametrize(("make", "config"), ALL)
+def test_a_share_of_the_run_may_be_its_warmup(make, config):
+    """A tenth of 45 updates is 4 (4.5 goes to the even number): the same factors as with 4 steps, to the end."""
+    by_share = make(config(warmup_share=0.1), total_steps=45)
+    by_steps = make(config(warmup_steps=4), total_steps=45)
+    assert [by_share(step) for step in range(1, 46)] == [by_steps(step) for step in range(1, 46)]
+    assert by_share(3) == 0.75
+
+
+@pytest.mark.parametrize(("make", "config"), ENDING)
+def test_the_share_is_of_the_schedules_own_length(make, config):
+    """Where a schedule has an end of its own, the run's length does not matter."""
+    schedule = make(config(warmup_share=0.5, total_steps=8), total_steps=100)
+    assert [schedule(step) for step in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(("make", "config"), ALL[:3])
+def test_a_share_of_nobody_knows_what_is_refused(make, config):
+    """The error says what would tell."""
+    with pytest.raises(ConfigError, match=r"warmup_share=0\.1 .*no limit of updates; set trainer\.max_steps=N"):
+        make(config(warmup_share=0.1), total_steps=None)
+
+
+@pytest.mark.parametrize(("make", "config"), ALL)
 def test_warmup_may_start_above_zero(make, config):
     """From a half, four steps go up by an eighth each."""
     schedule = make(config(warmup_steps=4, warmup_init_factor=0.5), total_steps=100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -127,9 +128,9 @@ class Build:
         progress_bar: ProgressBar,
     ) -> Trainer:
         """Put the parts together, ready to start or to be restored."""
-        config = self.config.trainer
+        config = replace(self.config.trainer, best_metric=self.config.trainer.best_metric or task.best_metric)
         group = self.engine.group
-        best = Measure(config.best_metric, config.best_metric in task.higher_is_better)
+        best = Measure(str(config.best_metric), config.best_metric in task.higher_is_better)
         steps = total_steps(self.config, train_data)
         warn_of_falling_rate(optimizer, lr_scheduler, steps)
         loss_scale = LossScale() if config.precision == "fp16" else None

@@ -34,6 +34,9 @@ class Task(ABC):
     higher_is_better: frozenset[str] = frozenset()
     """The measures of which more is better; the others are better when smaller."""
 
+    best_metric: str = "loss"
+    """The validation measure that decides which checkpoint is best, unless `trainer.best_metric` names another."""
+
     workers: WorkerGroup = WorkerGroup()
     """Who measures and predicts together, put here by core; each worker does all of it in a task that ignores them."""
 

@@ -59,6 +59,12 @@ class ClassifyTask(TextTask[LabelledDataset]):
         """Compare answers as what the kind says they are, and as texts."""
         return OwnMetrics(names=self._kind.metrics, measured_types=(self._kind.results_type, TextPairs))
 
+    @property
+    def best_metric(self) -> str:  # type: ignore[override] # which kind of labels there are decides
+        """The share of right labels, or F1 of several; the loss of numbers, or where nothing else is measured."""
+        name = {"single": "accuracy", "multi": "micro_f1"}.get(self._config.kind, "loss")
+        return name if self._config.score_validation and name in self.higher_is_better else "loss"
+
     def examine(self, artifacts: Path, *, is_new: bool) -> None:
         """Learn the labels, or load those of the run, and look at all rows: a damaged one should be known early."""
         if is_new:

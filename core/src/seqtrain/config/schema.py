@@ -35,7 +35,11 @@ class TrainerConfig:
         ge=1,
         may_change=True,
     )
-    best_metric: str = option("loss", help="validation measure that decides which checkpoint is best", may_change=True)
+    best_metric: str | None = option(
+        None,
+        help="validation measure that decides which checkpoint is best; default: the task's choice",
+        may_change=True,
+    )
     validate: Every = _every("when to validate", epochs=1)
     clip_norm: float | None = option(
         None, help="largest L2 norm of the whole gradient; larger ones are scaled down", gt=0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from seqtrain.api import ConfigError
 
@@ -16,7 +17,26 @@ if TYPE_CHECKING:
     from seqtrain.api import LRScheduler
     from seqtrain_optim.schedule_config import WarmupConfig
 
+C = TypeVar("C", bound="WarmupConfig")
+
 logger = logging.getLogger(__name__)
+
+
+def count_warmup(config: C, total_steps: int | None) -> C:
+    """
+    Return the settings with the length of warm-up in updates, where it is given as a share of all updates.
+
+    Raises:
+        ConfigError: nobody knows how many updates there will be.
+    """
+    if config.warmup_share is None:
+        return config
+    if total_steps is None:
+        raise ConfigError(
+            f"lr_scheduler.warmup_share={config.warmup_share} is a share of all updates, and this run has no limit of "
+            "updates; set trainer.max_steps=N or trainer.max_epochs=N, or lr_scheduler.warmup_steps=N"
+        )
+    return replace(config, warmup_steps=round(config.warmup_share * total_steps), warmup_share=None)
 
 
 def after_warmup(config: WarmupConfig, schedule: LRScheduler) -> LRScheduler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqtrain_optim.curves import SHAPES, after_warmup, between, half_cosine, last_step, share_left
+from seqtrain_optim.curves import SHAPES, after_warmup, between, count_warmup, half_cosine, last_step, share_left
 
 if TYPE_CHECKING:
     from seqtrain.api import LRScheduler
@@ -19,6 +19,7 @@ def cosine(config: CosineConfig, *, total_steps: int | None) -> LRScheduler:
         Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts" (2017), equation 5; the peaks
         that shrink are fairseq's.
     """
+    config = count_warmup(config, config.total_steps or total_steps)
     if config.period_steps is not None:
         return after_warmup(config, _waves(config, config.period_steps))
     last = last_step(config.total_steps, total_steps, warmup_steps=config.warmup_steps)

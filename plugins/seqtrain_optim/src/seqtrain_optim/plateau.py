@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqtrain.api import ConfigError, Measure
 from seqtrain.plugin import hookimpl
-from seqtrain_optim.curves import after_warmup
+from seqtrain_optim.curves import after_warmup, count_warmup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,7 @@ class ReduceLROnPlateau:
     """
 
     def __init__(self, config: ReduceLROnPlateauConfig, *, total_steps: int | None) -> None:
-        del total_steps  # it has no end
-        self.config = config
+        self.config = config = count_warmup(config, total_steps)
         self.best: float | None = None
         self.bad_validations = 0
         self.factor = 1.0

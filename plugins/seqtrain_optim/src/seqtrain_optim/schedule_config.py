@@ -12,7 +12,16 @@ from seqtrain.plugin import option
 class WarmupConfig:
     """The linear warm-up that most schedules begin with."""
 
-    warmup_steps: int = option(0, help="updates until the learning rate is reached", unit="steps", ge=0)
+    warmup_steps: int = option(
+        0, help="updates until the learning rate is reached", unit="steps", ge=0, excludes=("warmup_share",)
+    )
+    warmup_share: float | None = option(
+        None,
+        help="length of warm-up as a share of all updates, used instead of warmup_steps",
+        ge=0,
+        lt=1,
+        excludes=("warmup_steps",),
+    )
     warmup_init_factor: float = option(0.0, help="where warm-up starts, as a share of optimizer.lr", ge=0, le=1)
 
 
@@ -54,7 +63,9 @@ class ManualConfig:
 class InverseSqrtConfig(WarmupConfig):
     """Linear warm-up, then decay with the inverse square root of the update number."""
 
-    warmup_steps: int = option(4000, help="updates until the learning rate is reached", unit="steps", ge=0)
+    warmup_steps: int = option(
+        4000, help="updates until the learning rate is reached", unit="steps", ge=0, excludes=("warmup_share",)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from seqtrain_optim.curves import SHAPES, after_warmup, between, last_step, share_left
+from seqtrain_optim.curves import SHAPES, after_warmup, between, count_warmup, last_step, share_left
 
 if TYPE_CHECKING:
     from seqtrain.api import LRScheduler
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def fixed(config: FixedConfig, *, total_steps: int | None) -> LRScheduler:
     """Make a schedule that stays at 1 after warm-up."""
-    del total_steps  # it has no end
+    config = count_warmup(config, total_steps)
     return after_warmup(config, lambda _step: 1.0)
 
 
@@ -49,7 +49,7 @@ def inverse_sqrt(config: InverseSqrtConfig, *, total_steps: int | None) -> LRSch
     Source:
         Vaswani et al., "Attention is all you need" (2017), section 5.3; scaled as in fairseq, so that its peak is 1.
     """
-    del total_steps  # it has no end
+    config = count_warmup(config, total_steps)
     return after_warmup(config, lambda step: math.sqrt(max(config.warmup_steps, 1) / step))
 
 
@@ -60,6 +60,7 @@ def polynomial_decay(config: PolynomialDecayConfig, *, total_steps: int | None) 
     Source:
         fairseq's polynomial_decay.
     """
+    config = count_warmup(config, config.total_steps or total_steps)
     last = last_step(config.total_steps, total_steps, warmup_steps=config.warmup_steps)
     return after_warmup(
         config,
@@ -74,7 +75,7 @@ def step(config: StepConfig, *, total_steps: int | None) -> LRScheduler:
     Source:
         fairseq's step.
     """
-    del total_steps  # it has no end
+    config = count_warmup(config, total_steps)
 
     def factor(update: int) -> float:
         cuts = (update - config.warmup_steps) // config.period_steps
@@ -114,6 +115,7 @@ def wsd(config: WSDConfig, *, total_steps: int | None) -> LRScheduler:
         Hu et al., "MiniCPM" (2024), section 4; the shape `one_minus_sqrt` from Hägele et al., "Scaling laws and
         compute-optimal training beyond fixed training durations" (2024).
     """
+    config = count_warmup(config, config.total_steps or total_steps)
     last = last_step(config.total_steps, total_steps, warmup_steps=config.warmup_steps)
     decay_steps = config.decay_steps or math.ceil(config.decay_share * last)
     stable_until = max(last - decay_steps, config.warmup_steps)

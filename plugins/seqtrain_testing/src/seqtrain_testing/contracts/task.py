@@ -131,10 +131,12 @@ class TaskContract(DatasetContract):
         assert differing(before, leaves(run.models[0].state_dict())) == []
 
     def test_better_measures_are_measured(self, run: TrainedRun) -> None:
-        """What `higher_is_better` names is measured in validation, so that it can decide which checkpoint is best."""
+        """`best_metric`, and what `higher_is_better` names, is measured in validation: it can decide what is best."""
         measured = [set(measures) for measures in run.evaluator.validate(run.models[0]).values()]
 
-        assert [run.task.higher_is_better - names for names in measured if run.task.higher_is_better - names] == []
+        deciding = run.task.higher_is_better | {run.task.best_metric}
+
+        assert [deciding - names for names in measured if deciding - names] == []
 
     def test_a_line_comes_out_for_each_that_goes_in(self, run: TrainedRun) -> None:
         """Empty ones too; without input there is no output."""
