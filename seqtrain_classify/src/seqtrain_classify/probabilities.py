@@ -23,14 +23,19 @@ def probability_cells(labels: Sequence[str], scores: Scores, limit: int | None) 
     """Write the probability of each label in their order; or the most probable labels, each before its probability."""
     if num_shown(len(labels), limit) == len(labels):
         return [f"{each:.4f}" for each in scores]
-    return [cell for number in _most_probable(scores, limit) for cell in (labels[number], f"{scores[number]:.4f}")]
+    return [cell for number in _most_probable(scores, limit) for cell in (labels[number], _short(scores[number]))]
 
 
 def probability_fields(labels: Sequence[str], scores: Scores, limit: int | None) -> dict[str, float]:
     """Return probabilities by label, in the labels' order, or, where only some are written, the most probable first."""
-    shown_all = num_shown(len(labels), limit) == len(labels)
-    numbers = range(len(labels)) if shown_all else _most_probable(scores, limit)
-    return {labels[number]: round(float(scores[number]), 4) for number in numbers}
+    if num_shown(len(labels), limit) == len(labels):
+        return {label: round(float(each), 4) for label, each in zip(labels, scores, strict=True)}
+    return {labels[number]: float(_short(scores[number])) for number in _most_probable(scores, limit)}
+
+
+def _short(probability: np.float32) -> str:
+    """Write four significant digits, since of many labels even the most probable may have little."""
+    return f"{probability:.4g}"
 
 
 def _most_probable(scores: Scores, limit: int | None) -> list[int]:

@@ -73,12 +73,12 @@ class LabelSetTally:
 
 def join_label_sets(told: Sequence[list[Any]], labels: Sequence[str]) -> LabelSetResults:
     """Return the sums."""
-    right, wrong, missed = np.sum([counts for _, _, counts in told], 0, np.int64)
+    counts = np.sum([each for _, _, each in told], 0, np.int64)  # (3, C)
     return LabelSetResults(
         num_rows=sum(rows for rows, _, _ in told),
         num_right=sum(all_right for _, all_right, _ in told),
-        right=right,
-        wrong=wrong,
-        missed=missed,
+        right=counts[0],
+        wrong=counts[1],
+        missed=counts[2],
         labels=labels,
     )

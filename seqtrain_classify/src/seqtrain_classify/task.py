@@ -135,7 +135,7 @@ class ClassifyTask(TextTask[LabelledDataset]):
         wants_texts = self.metrics.measures(TextPairs)
 
         def compare(share: Sequence[IntArray]) -> tuple[Any, list[tuple[int, str, str]]]:
-            tally, texts = kind.new_tally(), []
+            tally, texts = kind.new_tally(), list[tuple[int, str, str]]()
             for rows in share:
                 batch = dataset.collate(rows)
                 both = kind.decide(classifier(batch.net_input)), batch.target.numpy()
