@@ -73,7 +73,7 @@ class LabelSetTally:
 
 def join_label_sets(told: Sequence[list[Any]], labels: Sequence[str]) -> LabelSetResults:
     """Return the sums."""
-    counts = np.sum([each for _, _, each in told], 0, np.int64)  # (3, C)
+    counts = np.array([each for _, _, each in told], np.int64).sum(0)  # (3, C)
     return LabelSetResults(
         num_rows=sum(rows for rows, _, _ in told),
         num_right=sum(all_right for _, all_right, _ in told),
