@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import math
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -444,6 +445,60 @@ def test_an_answer_can_be_an_object(make_task, tmp_path):
     assert ["label", "probabilities"] == list(answer)
     assert ["no", "yes"] == list(answer["probabilities"])
     assert 1 == pytest.approx(sum(answer["probabilities"].values()), abs=1e-3)
+
+
+def test_few_probabilities_are_written_of_many_labels(make_task, tmp_path, data, caplog):
+    """That is said, unless the user asked for it."""
+    caplog.set_level(logging.INFO)
+    (data / "train.tsv").write_text("label\ttext\n" + "".join(f"{n}\tone\n" for n in range(200)))
+    task = prepared(make_task(valid=None, test=None), tmp_path)
+    (answer,) = task.predict([toy(task)], ["one"])
+
+    assert 1 + 2 * 10 == len(answer.split("\t"))
+    assert "There are 200 labels, so each answer has the probabilities of the 10 most probable" in caplog.text
+
+    caplog.clear()
+    task = prepared(make_task(valid=None, test=None, prediction=PredictionConfig(probabilities=200)), tmp_path)
+    (answer,) = task.predict([toy(task)], ["one"])
+
+    assert 1 + 200 == len(answer.split("\t"))
+    assert "most probable" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["single", "multi"])
+def test_measuring_takes_memory_by_rows_and_labels(make_task, tmp_path, data, kind):
+    """200 rows of 20,000 labels would be 16 MB of scores at once, and a confusion matrix 3.2 GB."""
+    num_labels = 20_000
+    table = data / "many.tsv"
+    table.write_text("label\ttext\n" + "".join(f"{n}\tone\n" for n in range(num_labels)))
+    (data / "valid.tsv").write_text("label\ttext\n" + "7\tone\n" * 200)
+    task = prepared(make_task(train=str(table), test=None, kind=kind), tmp_path)
+    model = toy(task)
+    with torch.no_grad():
+        model.table[:, 7] = 99.0
+
+    assert max(map(len, task._classifier([model]).batches(np.full(999, 2)))) == 2**22 // num_labels
+    tracemalloc.start()
+    measures = task.measure("valid", [model])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    # with sets of labels, about half of the others are answers too
+    assert (1.0 if kind == "single" else 0.0) == measures["accuracy"]
+    assert 100_000_000 > peak
+
+
+def test_missing_labels_are_refused_with_their_place(make_task, tmp_path, data):
+    """Of JSON and of text, where all other labels are numbers."""
+    (data / "train.jsonl").write_text('{"text": "a", "label": 1.0}\n{"text": "b", "label": NaN}\n')
+    with pytest.raises(
+        DataError, match=r"train\.jsonl:2: the label is empty: it is nan, which stands for a missing one"
+    ):
+        prepared(make_task(train=str(data / "train.jsonl")), tmp_path)
+
+    (data / "train.tsv").write_text("label\ttext\n1\tone\n2\ttwo\nnan\tthree\n")
+    with pytest.raises(DataError, match=r"train\.tsv:4: the label is 'nan', which stands for a missing one"):
+        prepared(make_task(), tmp_path)
 
 
 def test_several_models_are_averaged(make_task, tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from seqtrain.registry.discovery import discover
-from seqtrain_classify.results import LabelResults, LabelSetResults, NumberResults
+from seqtrain_classify.results import LabelResults, NumberResults
+from seqtrain_classify.tallies import LabelSetTally, join_label_sets
 from seqtrain_lm.likelihood import TextLikelihood, TextSize
 from seqtrain_testing.contracts import MetricContract
 
@@ -48,7 +49,9 @@ class OnLabelSets(MetricContract):
             np.array([[label in each.split() for label in labels] for each in side])
             for side in (predictions, references)
         )
-        return LabelSetResults(answers, expected, labels)
+        tally = LabelSetTally(len(labels))
+        tally.add(np.arange(len(answers)), answers, expected)
+        return join_label_sets([tally.told()], labels)
 
 
 class OnNumbers(MetricContract):

@@ -35,7 +35,7 @@ BASE = {
 LAYERS = {
     "translation": {"model.encoder_layers": 2, "model.decoder_layers": 1},
     "lm": {"model.layers": 2},
-    "classify": {"model.layers": 2},
+    "classify": {"model.name": "transformer_classifier/tiny", "model.layers": 2},
 }
 
 

@@ -27,7 +27,7 @@ RUN = [
 TASKS = {
     "translation": ["task.generation.beam=2", "model.encoder_layers=1", "model.decoder_layers=1", "optimizer.lr=0.05"],
     "lm": ["model.layers=1", "task.tokens_per_sample=12", "task.break_mode=eos", "optimizer.lr=0.05"],
-    "classify": ["model.layers=1", "task.max_length=12", "optimizer.lr=0.05"],
+    "classify": ["model.name=transformer_classifier/tiny", "model.layers=1", "task.max_length=12", "optimizer.lr=0.05"],
 }
 
 

@@ -16,7 +16,7 @@ TINY_MODEL = ("model.embed_dim=16", "model.ffn_dim=32", "model.attention_heads=2
 MODELS = {
     "translation": ("model.encoder_layers=1", "model.decoder_layers=1", *TINY_MODEL),
     "lm": ("model.layers=1", *TINY_MODEL),
-    "classify": ("model.layers=1", *TINY_MODEL),
+    "classify": ("model.name=transformer_classifier/tiny", "model.layers=1", *TINY_MODEL),
 }
 
 

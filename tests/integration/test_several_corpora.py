@@ -17,7 +17,7 @@ TINY = (
 TASKS = {
     "translation": ("task.source_lang=en", "task.target_lang=de", "model.encoder_layers=1", "model.decoder_layers=1"),
     "lm": ("task.break_mode=eos", "task.tokens_per_sample=8", "model.layers=1"),
-    "classify": ("model.layers=1",),
+    "classify": ("model.name=transformer_classifier/tiny", "model.layers=1"),
 }
 Train = Callable[..., Any]
 

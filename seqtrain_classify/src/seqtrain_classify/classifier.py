@@ -1,5 +1,5 @@
 """
-From rows of tokens to scores: the one way that validation, `evaluate` and `predict` share.
+From rows of tokens to scores and answers: the one way that validation, `evaluate` and `predict` share.
 
 B rows of a batch, T positions, C classes.
 """
@@ -17,6 +17,8 @@ from seqtrain.api import TrainingError, WorkerGroup
 from seqtrain_classify.kind import Kind, Scores
 from seqtrain_text.flat_rows import IntArray, similar_lengths
 
+MOST_SCORES = 2**22  # B * C of a batch
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -26,7 +28,7 @@ class Classifier:
     Args:
         models: one, or several whose scores are averaged; on their device, in evaluation mode.
         kind: what their output means.
-        workers: who divides many rows; all get all scores.
+        workers: who divides many rows; all get all answers.
         max_tokens: of a batch, padding included.
     """
 
@@ -35,23 +37,38 @@ class Classifier:
     workers: WorkerGroup
     max_tokens: int
 
-    def score_all(self, lengths: IntArray, make_input: Callable[[IntArray], Mapping[str, Tensor]]) -> Scores:
+    def batches(self, lengths: IntArray) -> list[IntArray]:
         """
-        Score N rows, those of similar length together.
+        Divide N rows into batches, those of similar length together.
+
+        Args:
+            lengths: (N,) tokens of each row.
+
+        Returns:
+            The indices of the rows of each batch; a batch has no more scores than memory is easily found for.
+        """
+        most = max(1, MOST_SCORES // self.kind.num_classes)
+        longest_first = similar_lengths(lengths, self.max_tokens)
+        return [rows[start : start + most] for rows in longest_first for start in range(0, len(rows), most)]
+
+    def answer_all(
+        self, lengths: IntArray, make_input: Callable[[IntArray], Mapping[str, Tensor]], write: Callable[[Scores], str]
+    ) -> list[str]:
+        """
+        Answer N rows; workers divide them, and each gets all answers.
 
         Args:
             lengths: (N,) tokens of each row.
             make_input: makes the input of a batch from the indices of its rows.
-
-        Returns:
-            (N, C), as for one batch.
+            write: turns the scores of a row, (C,), into its answer.
         """
-        batches = list(similar_lengths(lengths, self.max_tokens))
-        found = self.workers.map(lambda indices: self(make_input(indices)).tolist(), batches)
-        scores = np.empty((len(lengths), self.kind.num_classes), np.float32)
-        for indices, of_batch in zip(batches, found, strict=True):
-            scores[indices] = of_batch
-        return scores
+        batches = self.batches(lengths)
+        found = self.workers.map(lambda rows: [write(scores) for scores in self(make_input(rows))], batches)
+        answers = [""] * len(lengths)
+        for rows, of_batch in zip(batches, found, strict=True):
+            for row, answer in zip(rows.tolist(), of_batch, strict=True):
+                answers[row] = answer
+        return answers
 
     @torch.no_grad()
     def __call__(self, net_input: Mapping[str, Tensor]) -> Scores:

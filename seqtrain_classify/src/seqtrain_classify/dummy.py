@@ -49,8 +49,9 @@ class DummyClassifyTask(DummyTask, ClassifyTask):
         if self._config.kind == "regression":
             yield from (scramble(np.arange(size), key) / 2.0**64).tolist()
         elif self._config.kind == "multi":
+            one_in = np.uint64(max(2, num_labels // 8))  # some 8 labels, however many there are
             for row in range(size):
                 drawn = scramble(np.arange(row * num_labels, (row + 1) * num_labels), key)
-                yield np.flatnonzero(drawn % np.uint64(2)).tolist()
+                yield np.flatnonzero(drawn % one_in == 1).tolist()
         else:
             yield from (scramble(np.arange(size), key) % np.uint64(num_labels)).tolist()

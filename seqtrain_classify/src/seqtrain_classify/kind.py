@@ -36,6 +36,18 @@ class Targets(Protocol):
         ...
 
 
+class Tally(Protocol):
+    """Answers beside targets, gathered batch after batch by one worker."""
+
+    def add(self, rows: IntArray, answers: NDArray[Any], expected: NDArray[Any], /) -> None:
+        """Add answers to these rows of a split (B,), as `Kind.decide` returned them, and the rows' targets."""
+        ...
+
+    def told(self) -> Any:
+        """Return what `Kind.results` takes; JSON can hold it."""
+        ...
+
+
 class Kind(Protocol):
     """What `task.kind` stands for. Before use, either `learn` or `restore` is called once."""
 
@@ -102,12 +114,16 @@ class Kind(Protocol):
         """Return an answer for each of the scores (B, C), as comparable with targets."""
         ...
 
-    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> object:
-        """Put answers beside the targets of N >= 1 texts, for metrics."""
+    def new_tally(self) -> Tally:
+        """Return what answers are put into beside their targets."""
+        ...
+
+    def results(self, told: Sequence[Any]) -> object:
+        """Join what the tallies of all workers tell of N >= 1 texts, for metrics."""
         ...
 
     def written(self, answers: NDArray[Any]) -> list[str]:
-        """Write answers, or targets, of N texts, without probabilities."""
+        """Write answers, or targets, of B texts, without probabilities."""
         ...
 
     def cells(self, scores: Scores) -> list[str]:

@@ -11,6 +11,7 @@ from seqtrain_classify.single_label import SingleLabel
 
 def make_kind(config: ClassifyConfig) -> Kind:
     """Make what `task.kind` names."""
+    prediction = config.prediction
     if config.kind == "multi":
-        return MultiLabel(config.label_separator, config.prediction.threshold)
-    return Regression() if config.kind == "regression" else SingleLabel()
+        return MultiLabel(config.label_separator, prediction.threshold, prediction.probabilities)
+    return Regression() if config.kind == "regression" else SingleLabel(prediction.probabilities)

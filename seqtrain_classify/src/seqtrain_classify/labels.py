@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from seqtrain.api import CheckpointError
+from seqtrain_classify.cells import NUMBER
+from seqtrain_classify.look_alikes import difference, skeleton, warn_of_look_alikes
 from seqtrain_classify.tables import shorten
 from seqtrain_text.tokenizer import read_plain, write_whole
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "labels.json"
 SHOWN = 10  # labels in a message
 LOGGED = 50
+COMPARED = 20_000  # labels among which a misspelt one is looked for; more take seconds
+
+_MISSING = frozenset(
+    ("nan", "-nan", "nat", "<na>", "na", "n/a", "#n/a", "null", "none", "inf", "-inf", "infinity", "-infinity")
+)
 
 
 @final
@@ -41,13 +51,54 @@ class LabelMap:
         if label not in self._numbers:
             known = ", ".join(map(shorten, self.labels[:SHOWN]))
             more = f" and {len(self.labels) - SHOWN} more" if len(self.labels) > SHOWN else ""
-            close = get_close_matches(label, self.labels, n=1)
-            guess = f" Did you mean {shorten(close[0])}?" if close else ""
+            if reads_as_missing(label):
+                raise ValueError(
+                    f"the label is {shorten(label)}, which stands for a missing one beside {known}{more}. "
+                    "Fill it in or remove the row; if it is a class, give it another name."
+                )
             raise ValueError(
-                f"no training row has the label {shorten(label)}, only {known}{more}.{guess} "
+                f"no training row has the label {shorten(label)}, only {known}{more}.{self._guess(label)} "
                 "Mend or remove the row, or train on rows with that label too."
             )
         return self._numbers[label]
+
+    def _guess(self, label: str) -> str:
+        wanted = skeleton(label)
+        twin = next((each for each in self.labels if skeleton(each) == wanted), None)
+        if twin is not None:
+            return f" Did you mean {shorten(twin)}? They differ in {difference(label, twin)}."
+        close = get_close_matches(label, self.labels, n=1) if len(self.labels) <= COMPARED else []
+        return f" Did you mean {shorten(close[0])}?" if close else ""
+
+
+def reads_as_missing(label: str) -> bool:
+    """Say whether programs write missing values so; it may be a label all the same: `nan` is a language."""
+    return label.casefold() in _MISSING
+
+
+def choose_labels(counts: Mapping[str, int], where: str) -> list[str]:
+    """
+    Return the labels in the order of their numbers, and warn of doubtful ones.
+
+    Where all others are numbers, `nan` and its like are no labels: `LabelMap.number` then refuses the rows that have
+    them, with their place.
+
+    Args:
+        counts: rows with each label.
+        where: names the files.
+    """
+    doubtful = sorted(filter(reads_as_missing, counts))
+    others = [label for label in counts if not reads_as_missing(label)]
+    if doubtful and others and all(map(NUMBER.fullmatch, others)):
+        return in_order(others)
+    if doubtful:
+        logger.warning(
+            "%s: taken for labels like any other, though programs write missing ones so: %s. "
+            "If these rows have no label, fill it in or remove them",
+            where, ", ".join(f"{shorten(label)} ({counts[label]} rows)" for label in doubtful),
+        )  # fmt: skip
+    warn_of_look_alikes(counts, where)
+    return in_order(counts)
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
@@ -58,31 +109,10 @@ def in_order(labels: Iterable[str]) -> list[str]:
     return sorted(labels)
 
 
-def told(counts: Mapping[str, int], labels: Sequence[str]) -> str:
+def listed(counts: Mapping[str, int], labels: Sequence[str]) -> str:
     """Say how often labels occur, or the first of them where there are many."""
     more = f" and {len(labels) - LOGGED} more" if len(labels) > LOGGED else ""
     return ", ".join(f"{label} ({counts[label]})" for label in labels[:LOGGED]) + more
-
-
-def read_label(cell: Any) -> str:
-    """
-    Return the label that a cell holds, without blanks around it.
-
-    Raises:
-        ValueError: it holds none.
-    """
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, int | float):
-        return str(cell)
-    if isinstance(cell, list):
-        raise ValueError(f"the label is a list, {shorten(cell)}. Set task.kind=multi if rows may have several labels.")  # noqa: TRY004 - the caller adds the place
-    if cell is None or isinstance(cell, str):
-        label = " ".join((cell or "").split())  # one line without tabs, since `predict` writes it
-        if label:
-            return label
-        raise ValueError("the label is empty. Fill it in or remove the row.")
-    raise ValueError(f"the label is {shorten(cell)}, where a text is expected. Check task.label_column.")
 
 
 def save_labels(kind: str, labels: Sequence[str], artifacts: Path) -> None:

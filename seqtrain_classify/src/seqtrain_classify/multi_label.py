@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
+from seqtrain_classify.cells import is_missing, plain_value, read_label
 from seqtrain_classify.kind import Scores
-from seqtrain_classify.labels import LabelMap, in_order, read_label, told
+from seqtrain_classify.labels import LabelMap, choose_labels, listed
+from seqtrain_classify.probabilities import probability_cells, probability_fields
 from seqtrain_classify.results import LabelSetResults
 from seqtrain_classify.tables import shorten
+from seqtrain_classify.tallies import LabelSetTally, join_label_sets
 from seqtrain_classify.targets import LabelSetTargets
 
 logger = logging.getLogger(__name__)
@@ -29,13 +32,14 @@ class MultiLabel:
     Args:
         separator: what is between labels in a cell.
         threshold: a text has the labels that are at least so probable.
+        num_probabilities: as `prediction.probabilities`.
     """
 
     metrics = ("classify/accuracy", "classify/macro_f1", "classify/micro_f1")
     results_type = LabelSetResults
 
-    def __init__(self, separator: str, threshold: float) -> None:
-        self._separator, self._threshold = separator, threshold
+    def __init__(self, separator: str, threshold: float, num_probabilities: int | None = None) -> None:
+        self._separator, self._threshold, self._num_probabilities = separator, threshold, num_probabilities
         self._map = LabelMap(())
 
     @property
@@ -49,10 +53,16 @@ class MultiLabel:
         return len(self.labels)
 
     def read(self, cell: Any) -> list[str]:
-        """Return the labels, each once."""
-        if isinstance(cell, str):
-            cell = [part for part in cell.split(self._separator) if part.strip()]
-        names = [read_label(each) for each in (cell if isinstance(cell, list) else [] if cell is None else [cell])]
+        """Return the labels, each once; a cell with blanks alone, or an empty list, has none."""
+        value = plain_value(cell)
+        if isinstance(value, str):
+            value = [part for part in value.split(self._separator) if part.strip()]
+        elif is_missing(value):
+            raise ValueError(
+                f"the labels are missing: {'null' if value is None else value}. Fill them in or remove the row; a text "
+                "that has no label has an empty list, [], or an empty cell."
+            )
+        names = list(map(read_label, value if isinstance(value, list) else [value]))
         for name in names:
             if self._separator in name:
                 raise ValueError(
@@ -74,8 +84,8 @@ class MultiLabel:
                 f"{where}: {found}, and task.kind=multi is for two or more. Check task.label_column and "
                 f"task.label_separator={self._separator!r}, or set task.kind=single."
             )
-        self.restore(in_order(counts))
-        logger.info("%d labels in %d rows: %s", len(counts), num_rows, told(counts, self.labels))
+        self.restore(choose_labels(counts, where))
+        logger.info("%d labels in %d rows: %s", self.num_classes, num_rows, listed(counts, self.labels))
 
     def restore(self, labels: Sequence[str]) -> None:
         """Take over labels."""
@@ -97,21 +107,26 @@ class MultiLabel:
         """Return (B, C) bool, which labels are probable enough."""
         return scores >= self._threshold
 
-    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> LabelSetResults:
-        """Put answers beside targets."""
-        return LabelSetResults(answers, expected > 0, self.labels)
+    def new_tally(self) -> LabelSetTally:
+        """Return what counts answers by label."""
+        return LabelSetTally(self.num_classes)
+
+    def results(self, told: Sequence[Any]) -> LabelSetResults:
+        """Sum the counts."""
+        return join_label_sets(told, self.labels)
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write the labels of each text, with the separator between."""
         return [self._separator.join(self._names(each)) for each in answers]
 
     def cells(self, scores: Scores) -> list[str]:
-        """Write the labels, and the probability of each that there is, in their order."""
-        return [self._separator.join(self._names(self.decide(scores))), *(f"{each:.4f}" for each in scores)]
+        """Write the labels, and probabilities."""
+        names = self._separator.join(self._names(self.decide(scores)))
+        return [names, *probability_cells(self.labels, scores, self._num_probabilities)]
 
     def fields(self, scores: Scores) -> dict[str, Any]:
-        """Write the labels, and the probability of each that there is, by name."""
-        probabilities = {label: round(float(each), 4) for label, each in zip(self.labels, scores, strict=True)}
+        """Write the labels, and probabilities by name."""
+        probabilities = probability_fields(self.labels, scores, self._num_probabilities)
         return {"labels": self._names(self.decide(scores)), "probabilities": probabilities}
 
     def _names(self, answer: NDArray[Any]) -> list[str]:

@@ -18,6 +18,15 @@ class PredictionConfig:
         choices=("tsv", "json"),
         may_change=True,
     )
+    probabilities: int | None = option(
+        None,
+        help="write the probabilities of so many labels, each after its label, the most probable first; as many as "
+        "there are labels, or more: of all, in their order; default: of all up to 100 labels, of 10 where there are "
+        "more",
+        unit="labels",
+        ge=1,
+        may_change=True,
+    )
     threshold: float = option(
         0.5, help="kind=multi: a text has the labels that are at least so probable", gt=0, lt=1, may_change=True
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, final
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
+from seqtrain_classify.cells import NUMBER, is_missing, plain_value
 from seqtrain_classify.kind import Scores
 from seqtrain_classify.results import NumberResults
 from seqtrain_classify.tables import shorten
+from seqtrain_classify.tallies import RowTally, join_rows
 from seqtrain_classify.targets import NumberTargets
 
 logger = logging.getLogger(__name__)
@@ -32,14 +35,24 @@ class Regression:
 
     def read(self, cell: Any) -> float:
         """Return the number."""
-        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
-            raise ValueError(_no_number(cell))  # noqa: TRY004 - the caller adds the place
+        value = plain_value(cell)
+        if is_missing(value):
+            found = f": it is {value}" if isinstance(value, float) else ""
+            raise ValueError(f"the number is missing{found}. Fill it in or remove the row.")
+        if isinstance(value, str):
+            value = value.strip()
+            if not NUMBER.fullmatch(value):
+                raise ValueError(_no_number(value))
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(_no_number(value))  # noqa: TRY004 - the caller adds the place
         try:
-            number = float(cell)
-        except (ValueError, OverflowError) as error:
-            raise ValueError(_no_number(cell)) from error
-        if not abs(number) <= LARGEST:
-            raise ValueError(f"the number {shorten(cell)} is not finite, or too large. Mend or remove the row.")
+            number = float(value)
+        except OverflowError:  # a whole number of hundreds of digits
+            number = math.inf
+        if abs(number) > LARGEST:
+            raise ValueError(
+                f"the number {shorten(value)} is too large: at most {LARGEST:.4g}. Mend or remove the row."
+            )
         return number
 
     def learn(self, cells: Iterable[float], where: str) -> None:
@@ -71,9 +84,13 @@ class Regression:
         """Return the numbers, (B,)."""
         return scores[:, 0]
 
-    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> NumberResults:
+    def new_tally(self) -> RowTally:
+        """Return what keeps answers by row."""
+        return RowTally()
+
+    def results(self, told: Sequence[Any]) -> NumberResults:
         """Put answers beside targets."""
-        return NumberResults(answers, expected)
+        return NumberResults(*join_rows(told, np.float32))
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write numbers."""
@@ -88,8 +105,9 @@ class Regression:
         return {"number": round(float(scores[0]), 4)}
 
 
-def _no_number(cell: Any) -> str:
+def _no_number(value: Any) -> str:
     return (
-        f"the label {shorten(cell)} is no number, which task.kind=regression asks for. Mend or remove the row, "
-        "check task.label_column, or set task.kind=single."
+        f"the label {shorten(value)} is no number, which task.kind=regression asks for: digits 0 to 9, perhaps with a "
+        "sign, a decimal point and an exponent, such as -2, 0.5 or 1e-3. Mend or remove the row, check "
+        "task.label_column, or set task.kind=single."
     )

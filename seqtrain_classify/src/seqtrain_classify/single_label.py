@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, final
 
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqtrain.api import DataError
+from seqtrain_classify.cells import read_label
 from seqtrain_classify.kind import Scores
-from seqtrain_classify.labels import LabelMap, in_order, read_label, told
+from seqtrain_classify.labels import LabelMap, choose_labels, listed
+from seqtrain_classify.probabilities import probability_cells, probability_fields
 from seqtrain_classify.results import LabelResults
 from seqtrain_classify.tables import shorten
+from seqtrain_classify.tallies import RowTally, join_rows
 from seqtrain_classify.targets import LabelTargets
 
 logger = logging.getLogger(__name__)
@@ -24,12 +28,18 @@ SUSPICIOUS = 50  # labels: fewer may well be most of a small table
 
 @final
 class SingleLabel:
-    """One label each; see `Kind` for the methods."""
+    """
+    One label each; see `Kind` for the methods.
+
+    Args:
+        num_probabilities: as `prediction.probabilities`.
+    """
 
     metrics = ("classify/accuracy", "classify/macro_f1", "classify/micro_f1", "classify/mcc")
     results_type = LabelResults
 
-    def __init__(self) -> None:
+    def __init__(self, num_probabilities: int | None = None) -> None:
+        self._num_probabilities = num_probabilities
         self._map = LabelMap(())
 
     @property
@@ -49,9 +59,11 @@ class SingleLabel:
     def learn(self, cells: Iterable[str], where: str) -> None:
         """Learn the labels; there must be two."""
         counts = Counter(cells)
-        if len(counts) == 1:
+        labels = choose_labels(counts, where)
+        if len(labels) == 1:
+            missing = f" ({counts.total() - counts[labels[0]]} have none)" if len(counts) > 1 else ""
             raise DataError(
-                f"{where}: every row has the label {shorten(next(iter(counts)))}, so there is nothing to tell apart. "
+                f"{where}: every row has the label {shorten(labels[0])}{missing}, so there is nothing to tell apart. "
                 "Check task.label_column, or add rows with another label."
             )
         if len(counts) > max(SUSPICIOUS, counts.total() / 2):
@@ -60,8 +72,8 @@ class SingleLabel:
                 "else check task.label_column",
                 where, len(counts), counts.total(),
             )  # fmt: skip
-        self.restore(in_order(counts))
-        logger.info("%d labels: %s", len(counts), told(counts, self.labels))
+        self.restore(labels)
+        logger.info("%d labels: %s", len(labels), listed(counts, self.labels))
 
     def restore(self, labels: Sequence[str]) -> None:
         """Take over labels."""
@@ -84,19 +96,23 @@ class SingleLabel:
         numbers: NDArray[Any] = scores.argmax(-1)
         return numbers
 
-    def results(self, answers: NDArray[Any], expected: NDArray[Any]) -> LabelResults:
+    def new_tally(self) -> RowTally:
+        """Return what keeps answers by row."""
+        return RowTally()
+
+    def results(self, told: Sequence[Any]) -> LabelResults:
         """Put answers beside targets."""
-        return LabelResults(answers, expected, self.labels)
+        return LabelResults(*join_rows(told, np.int64), self.labels)
 
     def written(self, answers: NDArray[Any]) -> list[str]:
         """Write labels."""
         return [self.labels[number] for number in answers.tolist()]
 
     def cells(self, scores: Scores) -> list[str]:
-        """Write the label, and the probability of each in their order."""
-        return [self.labels[int(scores.argmax())], *(f"{each:.4f}" for each in scores)]
+        """Write the label, and probabilities."""
+        return [self.labels[int(scores.argmax())], *probability_cells(self.labels, scores, self._num_probabilities)]
 
     def fields(self, scores: Scores) -> dict[str, Any]:
-        """Write the label, and the probability of each by name."""
-        probabilities = {label: round(float(each), 4) for label, each in zip(self.labels, scores, strict=True)}
+        """Write the label, and probabilities by name."""
+        probabilities = probability_fields(self.labels, scores, self._num_probabilities)
         return {"label": self.labels[int(scores.argmax())], "probabilities": probabilities}

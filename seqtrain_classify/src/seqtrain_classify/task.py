@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from seqtrain.api import ModelSpec, NamedIds
@@ -16,6 +17,7 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.encoding import RowEncoder
 from seqtrain_classify.examples import ExampleReader, ScannedTable, TableColumn, scan_table
+from seqtrain_classify.kind import IntArray
 from seqtrain_classify.kinds import make_kind
 from seqtrain_classify.labels import load_labels, save_labels
 from seqtrain_classify.predictor import Predictor
@@ -134,12 +136,28 @@ class ClassifyTask(TextTask[LabelledDataset]):
         return LabelledDataset(tables, labels=labels, padding=padding, temperature=temperature)
 
     def results(self, split: str, models: Sequence[nn.Module]) -> list[object]:
-        """Return the models' answers to all rows of a split beside their targets, also as `predict` writes them."""
-        dataset, classifier = self.plain_dataset(split), self._classifier(models)
-        lengths = dataset.lengths(0, len(dataset))[:, 0]
-        scores = classifier.score_all(lengths, lambda indices: dataset.collate(indices).net_input)
-        both = self._kind.decide(scores), dataset.targets(np.arange(len(dataset))).numpy()
-        return [self._kind.results(*both), TextPairs(*map(self._kind.written, both))]
+        """Return the models' answers to all rows of a split beside their targets, and, if asked for, as texts."""
+        dataset, classifier, kind = self.plain_dataset(split), self._classifier(models), self._kind
+        wants_texts = self.metrics.measures(TextPairs)
+
+        def compare(share: Sequence[IntArray]) -> tuple[Any, list[tuple[int, str, str]]]:
+            tally, texts = kind.new_tally(), list[tuple[int, str, str]]()
+            for rows in share:
+                batch = dataset.collate(rows)
+                both = kind.decide(classifier(batch.net_input)), batch.target.numpy()
+                tally.add(rows, *both)
+                if wants_texts:
+                    texts += zip(rows.tolist(), *map(kind.written, both), strict=True)
+            return tally.told(), texts
+
+        batches, num_workers = classifier.batches(dataset.lengths(0, len(dataset))[:, 0]), self.workers.world_size
+        shares = [batches[worker::num_workers] for worker in range(num_workers)]
+        told, texts = zip(*self.workers.map(compare, shares), strict=True)
+        results = [kind.results(told)]
+        if wants_texts:
+            in_order = sorted(chain.from_iterable(texts), key=itemgetter(0))
+            results.append(TextPairs([answer for _, answer, _ in in_order], [target for _, _, target in in_order]))
+        return results
 
     def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
         """Say what became of the rows of each table."""

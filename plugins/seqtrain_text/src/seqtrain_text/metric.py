@@ -192,6 +192,10 @@ class TaskMetrics:
         """The measures of which more is better."""
         return frozenset().union(*(each.higher_is_better for each in self._metrics))
 
+    def measures(self, results_type: type) -> bool:
+        """Say whether a metric measures results of this class, so that a task need not make others."""
+        return any(issubclass(results_type, each.measured_types) for each in self._metrics)
+
     def measure(self, split: str, results: Sequence[object]) -> dict[str, float]:
         """
         Measure a split.
