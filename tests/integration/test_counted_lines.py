@@ -77,7 +77,7 @@ def test_of_the_rows_of_a_table(counted: Any, tmp_path: Path) -> None:
     """Those without a text, and those with too much of it."""
     rows = [f"{'ab'[each % 2]}\t{text}" for each, text in enumerate(["one two", "", LONG, "three", "four five"])]
     table = write(tmp_path / "table.tsv", "label\ttext", *rows)
-    policies = ["task.max_length=6", "task.empty_lines=skip", "task.too_long=skip"]
+    policies = ["task.max_length=6", "task.empty_lines=skip", "task.too_long=skip", "model.name=transformer_classifier"]
 
     data, _ = counted("classify", f"task.train={table}", f"task.valid={table}", *policies)
 

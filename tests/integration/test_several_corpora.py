@@ -58,7 +58,8 @@ def test_sizes_are_evened_out_and_the_first_set_decides(task: str, train: Train,
     assert outcome.code == 0, outcome.err
     assert "33 examples an epoch, 66.7 % of it" in log
     assert "17 examples an epoch, 33.3 % of it" in log
-    assert "Validating on valid/talks, valid/news; valid/talks decides what is best, by its loss" in log
+    metric = "accuracy" if task == "classify" else "loss"
+    assert f"Validating on valid/talks, valid/news; valid/talks decides what is best, by its {metric}" in log
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     by_split = {line["split"]: line for line in lines}
     assert {"valid/talks", "valid/news"} <= set(by_split)

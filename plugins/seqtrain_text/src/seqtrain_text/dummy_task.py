@@ -23,6 +23,8 @@ class DummyTask(Task):
     What the data looks like is up to the class, which gives `new_dataset`.
     """
 
+    best_metric = "loss"
+
     @property
     @abstractmethod
     def dummy(self) -> DummyConfig:
