@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from seqtrain.api import ConfigError, DescribesMeasures, MeasuresResults, Metric, PluginError, SeqtrainError
 
@@ -17,6 +17,24 @@ MakeMetric = Callable[[], AnyMetric]
 
 OF_CRITERIA = frozenset({"loss", "nll_loss", "ppl"})
 """What criteria report."""
+
+
+@runtime_checkable
+class PreparesForTexts(Protocol):
+    """A metric that looks at what it is going to compare, to choose how, to warn, or to refuse."""
+
+    def prepare(self, references: Sequence[str], language: str) -> None:
+        """
+        Get ready, at the start of a training or before the first set is measured.
+
+        Args:
+            references: some of the texts that predictions will be compared with.
+            language: theirs, as the user calls it, such as "de" or "zho_Hans"; "" if the task knows none.
+
+        Raises:
+            ConfigError: such texts cannot be measured with the metric's settings.
+        """
+        ...
 
 
 class MakeNamedMetric(Protocol):
@@ -50,11 +68,13 @@ class OwnMetrics:
         names: the metrics, by qualified name.
         measured_types: the classes of the results that the task has.
         settings: the config of those metrics whose config class it is, or is derived from.
+        language: of the texts that are compared, as the user calls it; "" if the task knows none.
     """
 
     names: Sequence[str]
     measured_types: Sequence[type] = (TextPairs,)
     settings: object = None
+    language: str = ""
 
 
 class CheckedMetric:
@@ -120,6 +140,11 @@ class CheckedMetric:
         self.refuse_taken(measures)
         return {name: float(value) for name, value in measures.items()}
 
+    def prepare(self, references: Sequence[str], language: str) -> None:
+        """Let a metric that wants to look at texts before it compares any."""
+        if isinstance(self._metric, PreparesForTexts):
+            self._metric.prepare(references, language)
+
     def of(self, results: Sequence[object]) -> dict[str, float]:
         """Measure the first of several results that the metric is for."""
         chosen = next(each for each in results if isinstance(each, self.measured_types))
@@ -168,6 +193,7 @@ class TaskMetrics:
         self._own = own
         self._metrics: list[CheckedMetric] = []
         self._notes: dict[str, dict[str, str]] = {}
+        self._is_prepared = False
         for name in own.names if names is None else names:
             self._add(name, make(name, own.settings), remedy="Leave it out of task.metrics")
         if further is not None:
@@ -192,6 +218,13 @@ class TaskMetrics:
         """The measures of which more is better."""
         return frozenset().union(*(each.higher_is_better for each in self._metrics))
 
+    def prepare(self, references: Sequence[str]) -> None:
+        """Let the metrics look at texts like those that are going to be compared, once."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            for metric in self._metrics:
+                metric.prepare(references, self._own.language)
+
     def measure(self, split: str, results: Sequence[object]) -> dict[str, float]:
         """
         Measure a split.
@@ -202,6 +235,9 @@ class TaskMetrics:
         """
         measures: dict[str, float] = {}
         notes: dict[str, str] = {}
+        for texts in results:
+            if isinstance(texts, TextPairs):
+                self.prepare(texts.references)
         for metric in self._metrics:
             found = metric.of(results)
             metric.refuse_taken(found, measures)
