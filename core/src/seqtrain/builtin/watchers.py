@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqtrain.config.schema import RunConfig
+from seqtrain.training.constant_measure import ConstantMeasure
 from seqtrain.training.stopping import EarlyStopping
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.watchdog import RunWatch, Watchdog
@@ -19,7 +20,8 @@ def own_watchers(config: RunConfig, group: WorkerGroup, *, higher_is_better: boo
         group: the workers; several are watched for one that makes no progress.
         higher_is_better: which way `trainer.best_metric` is better.
     """
-    built: dict[str, Any] = {}
+    trainer = config.trainer
+    built: dict[str, Any] = {"constant_measure": ConstantMeasure(trainer.best_metric, trainer.patience)}
     if config.trainer.patience is not None:
         built["early_stopping"] = EarlyStopping(
             config.trainer.best_metric, config.trainer.patience, higher_is_better=higher_is_better
