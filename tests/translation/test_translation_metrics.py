@@ -197,6 +197,17 @@ def test_an_odd_score_has_a_remark(ours: list[str], theirs: list[str], score: fl
     assert signature.startswith("nrefs:1|") and "version:" in signature
 
 
+def test_the_reason_of_a_zero_is_logged_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:
+    """Validation after validation would say the same."""
+    bleu = Bleu(ScoringConfig())
+    with caplog.at_level(logging.INFO):
+        for ours in ("x", "x", "x x x x", "a b c d", "x x x x"):
+            bleu([ours], ["a b c d"])
+
+    said = [record.getMessage() for record in caplog.records if "because" in record.getMessage()]
+    assert ["4 words", "its reference", "its reference"] == [" ".join(each.split()[-2:]) for each in said]
+
+
 def test_references_too_short_for_bleu_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """Even their own translations have 0; `sacrebleu -tok char` gives these 100."""
     lines = ["foo bar", "the end"]

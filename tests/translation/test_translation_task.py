@@ -23,6 +23,7 @@ from seqtrain_text.sentence_piece import bpe
 from seqtrain_text.symbols import whitespace
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.generation_config import GenerationConfig
+from seqtrain_translation.metrics import Bleu
 from seqtrain_translation.scoring_config import ScoringConfig
 from seqtrain_translation.task import TranslationTask
 from seqtrain_translation.translator import Translator
@@ -465,6 +466,12 @@ def test_the_target_language_chooses_how_bleu_splits(make_task: MakeTask, tmp_pa
     task.measure("test", copier(task))
 
     assert "|tok:zh|" in task.describe_measures("test")["bleu"]
+
+    further = Selection("metric", "translation/bleu", Bleu(ScoringConfig(lowercase=True)))
+    task = make_task(target_lang="zh", metrics=("chrf",), metric=further)
+    task.load(tmp_path / "artifacts", tmp_path / "cache")
+    task.measure("test", copier(task))
+    assert "|case:lc|eff:no|tok:zh|" in task.describe_measures("test")["bleu"]
 
 
 def test_several_metrics_share_one_decoding(

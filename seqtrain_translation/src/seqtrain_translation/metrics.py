@@ -55,7 +55,10 @@ class SacrebleuScore(ABC):
         signature = str(metric.get_signature())
         if signature != self._signature:
             logger.info("%s is measured by sacrebleu: %s", self.name, signature)
-        self._signature, self._remark = signature, self.remark(score, references)
+        remark = self.remark(score, references)
+        if score.score == 0 and remark not in ("", self._remark):
+            logger.info("%s is %s", self.name, remark)
+        self._signature, self._remark = signature, remark
         return {self.name: score.score}
 
     def describe_measures(self) -> Mapping[str, str]:

@@ -144,8 +144,8 @@ class TranslationTask(TextTask[ParallelDataset]):
 
     def results(self, split: str, models: Sequence[nn.Module]) -> list[TextPairs]:
         """Translate a split; the references are its lines as they are written in the file."""
-        sources, references = self.corpus.lines(split)
-        references = list(references)
+        sources, targets = self.corpus.lines(split)
+        references = list(targets)
         self._warn_of_segmented_text(split, references[:_EXAMINED_LINES])
         translations = [best[0].text for best in self._translator(models).translate(list(sources))]
         return [TextPairs(translations, [self._plain_text(reference) for reference in references])]

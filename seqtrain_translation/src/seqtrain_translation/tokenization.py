@@ -66,13 +66,12 @@ def usual_tokenization(language: str) -> str:
 def tokenization_of_text(lines: Sequence[str]) -> str | None:
     """Return a tokenization for text that has no blanks between words; None: it has, or is in another script."""
     text = "".join(lines)
-    num_chars = sum(not char.isspace() for char in text)
     kana, han, others = (len(each.findall(text)) for each in (_KANA, _HAN, _OTHERS_WITHOUT_BLANKS))
-    num_words = sum(len(line.split()) for line in lines)
-    if 2 * (kana + han + others) <= num_chars:
+    if 2 * (kana + han + others) <= sum(map(str.isalpha, text)):
         return None
     found = "char" if others > kana + han else "ja-mecab" if 10 * kana > han else "zh"
-    return found if num_chars > _LONG_WORDS[found] * num_words else None
+    words = [word for line in lines for word in line.split()]
+    return found if sum(map(len, words)) > _LONG_WORDS[found] * len(words) else None
 
 
 def make_bleu(config: ScoringConfig, references: Sequence[str], language: str) -> BLEU:
