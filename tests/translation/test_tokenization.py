@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -14,6 +15,7 @@ import sentencepiece
 from sacrebleu.tokenizers import tokenizer_ja_mecab, tokenizer_ko_mecab, tokenizer_spm
 
 from seqtrain.errors import ConfigError
+from seqtrain_translation import tokenization
 from seqtrain_translation.metrics import Bleu, ChrfPlusPlus, Ter
 from seqtrain_translation.scoring_config import CaseConfig, ScoringConfig, TerConfig
 from seqtrain_translation.tokenization import tokenization_of_text, usual_tokenization
@@ -42,7 +44,7 @@ ENGLISH = ["The cat sat on a mat.", "An old man is reading the newspaper."]
 def bleu(texts: tuple[list[str], list[str]], language: str, tokenize: str = "auto") -> tuple[float, str]:
     """Return BLEU and its signature as the task takes them."""
     metric = Bleu(ScoringConfig(tokenize=tokenize))
-    metric.prepare(texts[1], language)
+    metric.prepare_for(texts[1], language)
     return metric(*texts)["bleu"], metric.describe_measures()["bleu"]
 
 
@@ -62,15 +64,15 @@ def test_codes_of_a_language_choose_its_tokenization(expected: str, codes: str) 
 
 
 @pytest.mark.parametrize(
-    ("language", "expected", "tokenization"),
+    ("language", "expected", "name"),
     [("zh", 73.9241, "zh"), ("zho_Hans", 73.9241, "zh"), ("th", 82.1136, "char"), ("tha", 82.1136, "char")],
 )
-def test_the_score_is_sacrebleus_for_the_language(language: str, expected: float, tokenization: str) -> None:
+def test_the_score_is_sacrebleus_for_the_language(language: str, expected: float, name: str) -> None:
     """By hand: `sacrebleu -l en-zh` (73.92; with 13a 0.0, with char 79.48), and `-tok char` for Thai."""
     score, signature = bleu(TEXTS[language[:2]], language)
 
     assert expected == pytest.approx(score, abs=5e-5)
-    assert f"|tok:{tokenization}|" in signature
+    assert f"|tok:{name}|" in signature
 
 
 @pytest.mark.parametrize(("language", "expected"), [("ja", 74.3363), ("ko", 66.4081)])
@@ -113,9 +115,27 @@ def test_a_tokenization_that_is_asked_for_and_missing_is_an_error() -> None:
         bleu(TEXTS["ja"], "ja", "ja-mecab")
 
 
+def test_a_mecab_that_is_broken_is_told_from_a_missing_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such as one with another dictionary; installing anew helps, installing does not."""
+
+    class OtherDictionary:
+        @staticmethod
+        def Tagger(_: str) -> NoReturn:  # noqa: N802 - MeCab's name
+            raise AssertionError("Please make sure to use the IPA dictionary for MeCab")
+
+    monkeypatch.setattr(tokenizer_ja_mecab, "MeCab", OtherDictionary)
+    monkeypatch.setattr(tokenizer_ja_mecab, "ipadic", SimpleNamespace(MECAB_ARGS=""), raising=False)
+
+    assert "|tok:char|" in bleu(TEXTS["ja"], "ja")[1]
+    assert "use the IPA dictionary" in caplog.text
+    assert "pip install --force-reinstall 'sacrebleu[ja]'" in caplog.text
+
+
 def warnings_of(texts: Sequence[str], language: str, tokenize: str, caplog: pytest.LogCaptureFixture) -> str:
     """Return what is warned of when BLEU looks at references."""
-    Bleu(ScoringConfig(tokenize=tokenize)).prepare(texts, language)
+    Bleu(ScoringConfig(tokenize=tokenize)).prepare_for(texts, language)
     return "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
 
 
@@ -234,6 +254,19 @@ def test_a_download_that_broke_off_is_our_error(
         bleu((ENGLISH, ENGLISH), "de", "flores200")
 
 
+def test_a_server_that_never_answers_is_our_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting has a limit, which sacrebleu's download has not."""
+    monkeypatch.setattr(tokenizer_spm, "SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr(tokenization, "_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/model"
+        monkeypatch.setitem(tokenizer_spm.SPM_MODELS["flores200"], "url", url)
+
+        with pytest.raises(ConfigError, match=r"flores200 cannot be loaded .*timed out"):
+            bleu((ENGLISH, ENGLISH), "de", "flores200")
+
+
 def test_a_download_that_ends_the_process_is_our_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As sacrebleu does where certificates are missing."""
 
@@ -278,14 +311,14 @@ def test_ter_of_text_without_blanks_is_warned_of(
     settings: dict[str, bool], language: str, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Unless its settings split the text."""
-    Ter(TerConfig(**settings)).prepare(TEXTS.get(language, TEXTS["zh"])[1], language)
+    Ter(TerConfig(**settings)).prepare_for(TEXTS.get(language, TEXTS["zh"])[1], language)
 
     assert warns == ("a sentence is right or wrong as a whole" in caplog.text)
 
 
 def test_chrf_plus_plus_of_text_without_blanks_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """Its words are sentences there."""
-    ChrfPlusPlus(CaseConfig()).prepare(ENGLISH, "de")
+    ChrfPlusPlus(CaseConfig()).prepare_for(ENGLISH, "de")
     assert "" == caplog.text
-    ChrfPlusPlus(CaseConfig()).prepare(TEXTS["th"][1], "th")
+    ChrfPlusPlus(CaseConfig()).prepare_for(TEXTS["th"][1], "th")
     assert "Choose chrf" in caplog.text

@@ -85,7 +85,7 @@ class Bleu(SacrebleuScore):
         self._bleu: BLEU | None = None
         self._warned = False
 
-    def prepare(self, references: Sequence[str], language: str) -> None:
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
         """
         Choose the tokenization by the language, and warn of one that does not fit.
 
@@ -95,7 +95,7 @@ class Bleu(SacrebleuScore):
         self._bleu = make_bleu(self._config, references, language)
 
     def sacrebleu(self) -> BLEU:
-        """Return BLEU; of a language that nobody named where `prepare` was not called."""
+        """Return BLEU; of a language that nobody named where `prepare_for` was not called."""
         if self._bleu is None:
             self._bleu = make_bleu(self._config, references=(), language="")
         return self._bleu
@@ -155,7 +155,7 @@ class ChrfPlusPlus(Chrf):
     higher_is_better = frozenset({"chrf_plus_plus"})
     word_order = 2
 
-    def prepare(self, references: Sequence[str], language: str) -> None:
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
         """Warn of text without blanks, in which a sentence is one word."""
         if _has_no_blanks(references, language):
             logger.warning(
@@ -180,7 +180,7 @@ class Ter(SacrebleuScore):
         super().__init__()
         self._config = config
 
-    def prepare(self, references: Sequence[str], language: str) -> None:
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
         """Warn of text without blanks, in which a sentence is one word, unless the settings split it."""
         if not _has_no_blanks(references, language):
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Protocol, runtime_checkable
@@ -23,7 +24,7 @@ OF_CRITERIA = frozenset({"loss", "nll_loss", "ppl"})
 class PreparesForTexts(Protocol):
     """A metric that looks at what it is going to compare, to choose how, to warn, or to refuse."""
 
-    def prepare(self, references: Sequence[str], language: str) -> None:
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
         """
         Get ready, at the start of a training or before the first set is measured.
 
@@ -122,16 +123,9 @@ class CheckedMetric:
             PluginError: the metric fails, or its result is not finite numbers by name.
         """
         measure = self._metric.measure if isinstance(self._metric, MeasuresResults) else self._metric
-        try:
+        with self._named_failures():
             measures = measure(*results)
             self.notes = self._metric.describe_measures() if isinstance(self._metric, DescribesMeasures) else {}
-        except SeqtrainError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"The metric {self._name!r} failed: {type(error).__name__}: {error}. "
-                f"Run with -v to see where it happened. {self._remedy}."
-            ) from error
         if not isinstance(measures, Mapping) or not all(isinstance(name, str) for name in measures):
             raise self._error(f"returned {measures!r}, where numbers by name are expected")
         for name, value in measures.items():
@@ -140,10 +134,11 @@ class CheckedMetric:
         self.refuse_taken(measures)
         return {name: float(value) for name, value in measures.items()}
 
-    def prepare(self, references: Sequence[str], language: str) -> None:
-        """Let a metric that wants to look at texts before it compares any."""
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
+        """Let a metric that wants to look at texts do so, before it compares any."""
         if isinstance(self._metric, PreparesForTexts):
-            self._metric.prepare(references, language)
+            with self._named_failures():
+                self._metric.prepare_for(references, language)
 
     def of(self, results: Sequence[object]) -> dict[str, float]:
         """Measure the first of several results that the metric is for."""
@@ -163,6 +158,19 @@ class CheckedMetric:
         found = sorted((self._taken | frozenset(taken)).intersection(names))
         if found:
             raise self._error(f"calls a measure {found[0]!r}, and there is one of that name without it")
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
+        """Say whose failure it is, unless the metric says so itself in an error of ours."""
+        try:
+            yield
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The metric {self._name!r} failed: {type(error).__name__}: {error}. "
+                f"Run with -v to see where it happened. {self._remedy}."
+            ) from error
 
     def _error(self, what: str) -> PluginError:
         return PluginError(f"The metric {self._name!r} {what}. {self._remedy}.")
@@ -223,7 +231,7 @@ class TaskMetrics:
         if not self._is_prepared:
             self._is_prepared = True
             for metric in self._metrics:
-                metric.prepare(references, self._own.language)
+                metric.prepare_for(references, self._own.language)
 
     def measure(self, split: str, results: Sequence[object]) -> dict[str, float]:
         """
