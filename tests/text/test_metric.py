@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqtrain.errors import DataError, PluginError
-from seqtrain_text.metric import CheckedMetric
+from seqtrain_text.metric import CheckedMetric, OwnMetrics, TaskMetrics, TextPairs
 
 
 def metric(result: object = None, higher_is_better: Any = frozenset()) -> CheckedMetric:
@@ -95,3 +95,44 @@ def test_a_function_alone_says_nothing_of_what_is_better() -> None:
 
     with pytest.raises(PluginError, match="has no higher_is_better, a set of the names"):
         CheckedMetric(make, "acme/ter", taken=frozenset())  # type: ignore[arg-type]
+
+
+class Looks:
+    """A metric that is shown the texts first."""
+
+    higher_is_better: frozenset[str] = frozenset()
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.seen: list[tuple[list[str], str]] = []
+        self.error = error
+
+    def prepare_for(self, references: list[str], language: str) -> None:
+        self.seen.append((references, language))
+        if self.error is not None:
+            raise self.error
+
+    def __call__(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+        return {"looks": len(self.seen)}
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_metric_looks_at_texts_once_before_it_compares_any(prepared: bool) -> None:
+    """At the start of a training, or at the first measurement where there was none, with the language's name."""
+    looks = Looks()
+    metrics = TaskMetrics(OwnMetrics(names=("acme/looks",), language="zh"), None, lambda *_: looks)
+    if prepared:
+        metrics.prepare(["a"])
+    pairs = TextPairs(["x"], ["b"])
+
+    assert [{"looks": 1.0}] * 2 == [metrics.measure("test", [pairs]) for _ in range(2)]
+    assert [(["a" if prepared else "b"], "zh")] == looks.seen
+
+
+def test_a_metric_that_fails_to_look_is_named() -> None:
+    """Before anything is trained; an error of ours arrives as it is."""
+    metrics = TaskMetrics(OwnMetrics(names=("acme/looks",)), None, lambda *_: Looks(ZeroDivisionError("no words")))
+    with pytest.raises(PluginError, match=r"'acme/looks' failed: ZeroDivisionError.*Leave it out of task\.metrics"):
+        metrics.prepare(["a"])
+    metrics = TaskMetrics(OwnMetrics(names=("acme/looks",)), None, lambda *_: Looks(DataError("odd")))
+    with pytest.raises(DataError, match=r"^odd$"):
+        metrics.prepare(["a"])

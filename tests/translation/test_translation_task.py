@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +23,10 @@ from seqtrain_text.sentence_piece import bpe
 from seqtrain_text.symbols import whitespace
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.generation_config import GenerationConfig
+from seqtrain_translation.metrics import Bleu
 from seqtrain_translation.scoring_config import ScoringConfig
 from seqtrain_translation.task import TranslationTask
+from seqtrain_translation.translator import Translator
 
 
 class Copier(nn.Module):
@@ -387,6 +390,112 @@ def test_a_joiner_is_undone_on_both_sides(make_task: MakeTask, tmp_path: Path, d
     assert ["anstarrt ."] == list(task.predict(copier(task), ["an@@ st@@ arrt ."]))
 
 
+def test_pieces_of_sentencepiece_are_joined_on_both_sides(
+    make_task: MakeTask, tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Scores and predictions are of whole words; by hand, 6 of 7 words and marks of each are equal."""
+    segmented = "▁Th ey ▁walk ed ▁home ▁in ▁the ▁rain ."
+    write(data / "train", [(segmented, segmented)])
+    write(data / "valid", [(segmented, segmented)])
+    write(data / "test", [(segmented, "▁They ▁wal ked ▁home ▁by ▁the ▁ra in .")])
+    joined = Selection("tokenizer", "whitespace", WhitespaceConfig(joiner="sentencepiece"))
+    task = prepared(make_task(tokenizer=joined), tmp_path)
+
+    measures = task.measure("test", copier(task))
+
+    assert ["They walked home in the rain."] == list(task.predict(copier(task), [segmented]))
+    expected = sacrebleu.corpus_bleu(["They walked home in the rain."], [["They walked home by the rain."]])
+    assert [6, 4, 2, 0] == expected.counts
+    assert pytest.approx(expected.score) == measures["bleu"]
+    assert "segmented" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text", "said"),
+    [
+        (WhitespaceConfig(), "▁an st ▁arrt", "set task.tokenizer.joiner=sentencepiece"),
+        (WhitespaceConfig(joiner=None), "an@@ st arrt", "set 'task.tokenizer.joiner=@@ '"),
+        (
+            BPEConfig(vocab_size=30),
+            "▁an st ▁arrt",
+            "set task.tokenizer.name=whitespace task.tokenizer.joiner=sentencepiece",
+        ),
+        (BPEConfig(vocab_size=30), "an@@ st arrt", "set task.tokenizer.name=whitespace 'task.tokenizer.joiner=@@ '"),
+        (WhitespaceConfig(joiner="sentencepiece"), "anst arrt", "removes the blanks between its words"),
+        (WhitespaceConfig(), "an@@ st arrt", ""),
+        (WhitespaceConfig(), "anst arrt", ""),
+        (BPEConfig(vocab_size=30), "anst arrt", ""),
+    ],
+)
+def test_text_that_looks_segmented_is_warned_of_at_the_start(
+    make_task: MakeTask, data: Path, tokenizer: Any, text: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each split's target text is looked at, before anything is learned, and the setting is there to be copied."""
+    for split in ("train", "valid", "test"):
+        write(data / split, [("ab cd", text), ("ef", text)])
+    task = make_task(tokenizer=Selection("tokenizer", "any", tokenizer))
+    task.corpus = task.new_corpus(data)
+    task.examine(data, is_new=True)
+
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert (3 if said else 0) == len(warned)
+    assert all(said in message for message in warned)
+
+
+def test_metrics_look_at_the_text_before_training(
+    make_task: MakeTask, tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What BLEU does with the language, and what it does not fit, is known at the start, and said once."""
+    for split in ("train", "valid", "test"):
+        write(data / split, [("ab cd", "私は昨日東京で友達に会いました")])
+    task = prepared(make_task(), tmp_path)
+    assert 1 == caplog.text.count("Set task.scoring.tokenize=ja-mecab")
+    task.measure("test", copier(task))
+
+    assert 1 == caplog.text.count("Set task.scoring.tokenize=ja-mecab")
+
+
+def test_the_target_language_chooses_how_bleu_splits(make_task: MakeTask, tmp_path: Path, data: Path) -> None:
+    """As `sacrebleu -l en-zh` does; in `evaluate`, which prepares nothing, as well."""
+    for split in ("train", "valid", "test"):
+        write(data / split, [("ab cd", "我们明天去北京")])
+        (data / f"{split}.de").rename(data / f"{split}.zh")
+    prepared(make_task(target_lang="zh"), tmp_path)
+    task = make_task(target_lang="zh")
+    task.load(tmp_path / "artifacts", tmp_path / "cache")
+    task.measure("test", copier(task))
+
+    assert "|tok:zh|" in task.describe_measures("test")["bleu"]
+
+    further = Selection("metric", "translation/bleu", Bleu(ScoringConfig(lowercase=True)))
+    task = make_task(target_lang="zh", metrics=("chrf",), metric=further)
+    task.load(tmp_path / "artifacts", tmp_path / "cache")
+    task.measure("test", copier(task))
+    assert "|case:lc|eff:no|tok:zh|" in task.describe_measures("test")["bleu"]
+
+
+def test_several_metrics_share_one_decoding(
+    make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All metrics of translations together have the split translated once."""
+    decoded = []
+    translate = Translator.translate
+
+    def counted(self: Translator, sentences: list[str]) -> Any:
+        decoded.append(len(sentences))
+        return translate(self, sentences)
+
+    monkeypatch.setattr(Translator, "translate", counted)
+    task = prepared(make_task(metrics=("bleu", "chrf", "chrf_plus_plus", "ter", "exact_match")), tmp_path)
+
+    measures = task.measure("test", copier(task))
+
+    assert [4] == decoded
+    assert ["bleu", "chrf", "chrf_plus_plus", "ter", "exact_match"] == list(measures)
+    assert "ter" not in task.higher_is_better
+    assert set(task.describe_measures("test")) == {"bleu", "chrf", "chrf_plus_plus", "ter"}
+
+
 def test_predictions_keep_the_order_of_the_input(make_task: MakeTask, tmp_path: Path) -> None:
     """Sentences are translated by length but come out as they came in, empty ones as empty lines."""
     task = prepared(make_task(), tmp_path)
@@ -453,6 +562,17 @@ def test_too_few_given_translations_are_refused(make_task: MakeTask, tmp_path: P
 
     with pytest.raises(DataError, match="fewer lines than the input"):
         list(task.predict(copier(task), ["ab", "cd"]))
+
+
+def test_too_many_given_translations_are_refused(make_task: MakeTask, tmp_path: Path) -> None:
+    """They are of some other input; an empty line at the end counts."""
+    references = tmp_path / "given.de"
+    task = prepared(make_task(references=str(references)), tmp_path)
+    for text in ("ab\ncd\n", "ab\n\n"):
+        references.write_text(text, encoding="utf-8")
+
+        with pytest.raises(DataError, match="more lines than the input"):
+            list(task.predict(copier(task), ["ab"]))
 
 
 def test_over_long_input_is_cut_to_what_the_model_reads(

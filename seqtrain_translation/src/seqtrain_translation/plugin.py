@@ -22,6 +22,8 @@ def seqtrain_components() -> Iterator[Component]:
     for name, ref, config, summary in (
         ("bleu", "Bleu", "ScoringConfig", "Corpus BLEU by sacrebleu"),
         ("chrf", "Chrf", "CaseConfig", "Corpus chrF2 by sacrebleu"),
+        ("chrf_plus_plus", "ChrfPlusPlus", "CaseConfig", "Corpus chrF2++ by sacrebleu"),
+        ("ter", "Ter", "TerConfig", "Translation edit rate by sacrebleu; less is better"),
         ("exact_match", "ExactMatch", "CaseConfig", "Share of texts equal to their reference"),
     ):
         yield Component(

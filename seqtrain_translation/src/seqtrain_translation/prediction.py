@@ -48,7 +48,7 @@ def score_lines(
     Score the translations in the file `references`: each line is the score and the text, with a tab between.
 
     Raises:
-        DataError: the file has fewer lines than the input.
+        DataError: the file has fewer lines than the input, or more.
     """
     references = Path(config.references or "")
     given = iter_lines(references)
@@ -58,3 +58,5 @@ def score_lines(
             raise DataError(f"{references} has fewer lines than the input. Line n must be the translation of line n.")
         for score, text in zip(translator.score(buffer, texts), texts, strict=True):
             yield f"{score:.4f}\t{text}"
+    if next(given, None) is not None:
+        raise DataError(f"{references} has more lines than the input. Line n must be the translation of line n.")

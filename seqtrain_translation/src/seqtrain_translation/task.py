@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,23 @@ from torch import nn
 
 from seqtrain.api import ModelSpec, NamedIds, Reader, Tokenizer
 from seqtrain_text.config import WhitespaceConfig
+from seqtrain_text.joiner import undo_joiner
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TextPairs
 from seqtrain_text.store import Column, LinePolicy, TokenStore
-from seqtrain_text.symbols import undo_joiner
 from seqtrain_text.text_task import TextTask
 from seqtrain_text.tokenizer_io import MakeTokenizer
 from seqtrain_translation.config import TranslationConfig
 from seqtrain_translation.corpus import ParallelCorpus, ParallelFiles
 from seqtrain_translation.dataset import ParallelDataset, ParallelStores
 from seqtrain_translation.prediction import score_lines, translate_lines
+from seqtrain_translation.segmented import warn_of_segmented_text
 from seqtrain_translation.tokenizers import new_tokenizers, train_tokenizers
 from seqtrain_translation.translator import Translator
 
 logger = logging.getLogger(__name__)
+
+_EXAMINED_LINES = 1000
+"""Lines of each split's target side that are looked at before training."""
 
 
 class TranslationTask(TextTask[ParallelDataset]):
@@ -50,6 +55,7 @@ class TranslationTask(TextTask[ParallelDataset]):
         metric: MakeMetric | None = None,
     ) -> None:
         self._config = config
+        self._examined: set[str] = set()  # splits
         self._pair = new_tokenizers(tokenizer, shared=config.shared_vocabulary)
         super().__init__(
             config,
@@ -62,11 +68,25 @@ class TranslationTask(TextTask[ParallelDataset]):
     def own_metrics(self) -> OwnMetrics:
         """Compare texts by BLEU, chrF and exact match."""
         names = ("translation/bleu", "translation/chrf", "translation/exact_match")
-        return OwnMetrics(names=names, settings=self._config.scoring)
+        return OwnMetrics(names=names, settings=self._config.scoring, language=self._config.languages[1])
 
     def new_corpus(self, cache: Path) -> ParallelCorpus:
         """Return what finds the two files of each prefix."""
         return ParallelCorpus(self._config, self.reader, cache)
+
+    def examine(self, artifacts: Path, *, is_new: bool) -> None:
+        """Look for target text whose words are split already, and let the metrics look at the validation set."""
+        for split in self.splits():
+            _, targets = self.corpus.lines(split)
+            lines = list(islice(targets, _EXAMINED_LINES))
+            self._warn_of_segmented_text(split, lines)
+            if split.partition("/")[0] == "valid" and self._config.score_validation:
+                self.metrics.prepare([self._plain_text(line) for line in lines])
+
+    def _warn_of_segmented_text(self, split: str, lines: Sequence[str]) -> None:
+        if split not in self._examined:
+            self._examined.add(split)
+            warn_of_segmented_text(lines, split, self._config.tokenizer)
 
     def train_tokenizers(self) -> None:
         """Learn the vocabularies of both sides, or the one that they share."""
@@ -124,7 +144,9 @@ class TranslationTask(TextTask[ParallelDataset]):
 
     def results(self, split: str, models: Sequence[nn.Module]) -> list[TextPairs]:
         """Translate a split; the references are its lines as they are written in the file."""
-        sources, references = self.corpus.lines(split)
+        sources, targets = self.corpus.lines(split)
+        references = list(targets)
+        self._warn_of_segmented_text(split, references[:_EXAMINED_LINES])
         translations = [best[0].text for best in self._translator(models).translate(list(sources))]
         return [TextPairs(translations, [self._plain_text(reference) for reference in references])]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from seqtrain.config.schema import RunConfig
 from seqtrain.metrics.best import Measure
+from seqtrain.training.constant_measure import ConstantMeasure
 from seqtrain.training.stopping import EarlyStopping
 from seqtrain.workers.group import WorkerGroup
 from seqtrain.workers.watchdog import RunWatch, Watchdog
@@ -20,7 +21,7 @@ def own_watchers(config: RunConfig, group: WorkerGroup, best_metric: Measure) ->
         group: the workers; several are watched for one that makes no progress.
         best_metric: `trainer.best_metric`.
     """
-    built: dict[str, Any] = {}
+    built: dict[str, Any] = {"constant_measure": ConstantMeasure(best_metric.name, config.trainer.patience)}
     if config.trainer.patience is not None:
         built["early_stopping"] = EarlyStopping(best_metric, config.trainer.patience)
     if group.world_size > 1:

@@ -8,7 +8,7 @@ BUILTIN = "core"  # the plugin that core itself is
 
 # Plugin id -> kind -> names. The distribution of plugin `text` is `seqtrain-text`, and so on.
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
-    "translation": {"task": ("translation",), "metric": ("bleu", "chrf", "exact_match")},
+    "translation": {"task": ("translation",), "metric": ("bleu", "chrf", "chrf_plus_plus", "exact_match", "ter")},
     "lm": {
         "task": ("lm",),
         "metric": ("bits_per_byte", "bits_per_char", "nats_per_token", "perplexity", "ppl_per_word"),

@@ -105,5 +105,8 @@ class WhitespaceConfig:
     )
     min_count: int = option(1, help="rarer tokens are unknown", unit="occurrences", ge=1)
     joiner: str | None = option(
-        "@@ ", help="what was put between the parts of a word, removed when decoding; null: nothing"
+        "@@ ",
+        help="what was put between the parts of a word, removed when decoding; sentencepiece: pieces of that library, "
+        "whose words begin with U+2581; null: nothing",
+        may_change=True,
     )

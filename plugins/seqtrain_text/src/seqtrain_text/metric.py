@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from seqtrain.api import ConfigError, DescribesMeasures, MeasuresResults, Metric, PluginError, SeqtrainError
 
@@ -17,6 +18,24 @@ MakeMetric = Callable[[], AnyMetric]
 
 OF_CRITERIA = frozenset({"loss", "nll_loss", "ppl"})
 """What criteria report."""
+
+
+@runtime_checkable
+class PreparesForTexts(Protocol):
+    """A metric that looks at what it is going to compare, to choose how, to warn, or to refuse."""
+
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
+        """
+        Get ready, at the start of a training or before the first set is measured.
+
+        Args:
+            references: some of the texts that predictions will be compared with.
+            language: theirs, as the user calls it, such as "de" or "zho_Hans"; "" if the task knows none.
+
+        Raises:
+            ConfigError: such texts cannot be measured with the metric's settings.
+        """
+        ...
 
 
 class MakeNamedMetric(Protocol):
@@ -50,11 +69,13 @@ class OwnMetrics:
         names: the metrics, by qualified name.
         measured_types: the classes of the results that the task has.
         settings: the config of those metrics whose config class it is, or is derived from.
+        language: of the texts that are compared, as the user calls it; "" if the task knows none.
     """
 
     names: Sequence[str]
     measured_types: Sequence[type] = (TextPairs,)
     settings: object = None
+    language: str = ""
 
 
 class CheckedMetric:
@@ -102,16 +123,9 @@ class CheckedMetric:
             PluginError: the metric fails, or its result is not finite numbers by name.
         """
         measure = self._metric.measure if isinstance(self._metric, MeasuresResults) else self._metric
-        try:
+        with self._named_failures():
             measures = measure(*results)
             self.notes = self._metric.describe_measures() if isinstance(self._metric, DescribesMeasures) else {}
-        except SeqtrainError:
-            raise
-        except Exception as error:
-            raise PluginError(
-                f"The metric {self._name!r} failed: {type(error).__name__}: {error}. "
-                f"Run with -v to see where it happened. {self._remedy}."
-            ) from error
         if not isinstance(measures, Mapping) or not all(isinstance(name, str) for name in measures):
             raise self._error(f"returned {measures!r}, where numbers by name are expected")
         for name, value in measures.items():
@@ -119,6 +133,12 @@ class CheckedMetric:
                 raise self._error(f"measured {name} as {value!r}, which is no finite number")
         self.refuse_taken(measures)
         return {name: float(value) for name, value in measures.items()}
+
+    def prepare_for(self, references: Sequence[str], language: str) -> None:
+        """Let a metric that wants to look at texts do so, before it compares any."""
+        if isinstance(self._metric, PreparesForTexts):
+            with self._named_failures():
+                self._metric.prepare_for(references, language)
 
     def of(self, results: Sequence[object]) -> dict[str, float]:
         """Measure the first of several results that the metric is for."""
@@ -138,6 +158,19 @@ class CheckedMetric:
         found = sorted((self._taken | frozenset(taken)).intersection(names))
         if found:
             raise self._error(f"calls a measure {found[0]!r}, and there is one of that name without it")
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
+        """Say whose failure it is, unless the metric says so itself in an error of ours."""
+        try:
+            yield
+        except SeqtrainError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The metric {self._name!r} failed: {type(error).__name__}: {error}. "
+                f"Run with -v to see where it happened. {self._remedy}."
+            ) from error
 
     def _error(self, what: str) -> PluginError:
         return PluginError(f"The metric {self._name!r} {what}. {self._remedy}.")
@@ -168,6 +201,7 @@ class TaskMetrics:
         self._own = own
         self._metrics: list[CheckedMetric] = []
         self._notes: dict[str, dict[str, str]] = {}
+        self._is_prepared = False
         for name in own.names if names is None else names:
             self._add(name, make(name, own.settings), remedy="Leave it out of task.metrics")
         if further is not None:
@@ -196,6 +230,13 @@ class TaskMetrics:
         """Say whether a metric measures results of this class, so that a task need not make others."""
         return any(issubclass(results_type, each.measured_types) for each in self._metrics)
 
+    def prepare(self, references: Sequence[str]) -> None:
+        """Let the metrics look at texts like those that are going to be compared, once."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            for metric in self._metrics:
+                metric.prepare_for(references, self._own.language)
+
     def measure(self, split: str, results: Sequence[object]) -> dict[str, float]:
         """
         Measure a split.
@@ -206,6 +247,9 @@ class TaskMetrics:
         """
         measures: dict[str, float] = {}
         notes: dict[str, str] = {}
+        for texts in results:
+            if isinstance(texts, TextPairs):
+                self.prepare(texts.references)
         for metric in self._metrics:
             found = metric.of(results)
             metric.refuse_taken(found, measures)

@@ -13,6 +13,7 @@ import numpy as np
 
 from seqtrain.api import DataError, Rows
 from seqtrain_text.config import CharConfig, WhitespaceConfig, WordConfig
+from seqtrain_text.joiner import undo_joiner
 from seqtrain_text.tokenizer import (
     BOS,
     EOS,
@@ -44,12 +45,6 @@ def char(config: CharConfig) -> Symbols:
 def whitespace(config: WhitespaceConfig) -> Symbols:
     """Make a tokenizer of what stands between spaces; decoding puts one space between any two, less the joiner."""
     return Symbols(config, split=split_at_spaces, join=lambda tokens: undo_joiner(" ".join(tokens), config.joiner))
-
-
-def undo_joiner(text: str, joiner: str | None) -> str:
-    """Remove what was put between the parts of a word, such as "@@ "; None: nothing was."""
-    # A part that ends the text has lost the joiner's space.
-    return f"{text} ".replace(joiner, "").rstrip(" ") if joiner else text
 
 
 def split_at_spaces(line: str) -> list[str]:
