@@ -14,6 +14,7 @@ from torch import nn
 from seqtrain.builtin.watchers import own_watchers
 from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.checkpoint.task_files import PART, TaskFiles
+from seqtrain.config.paths import expand_home
 from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator, batch_limits
 from seqtrain.engine.engine import Engine
@@ -244,7 +245,7 @@ def cache_folder(config: RunConfig, environ: Mapping[str, str] = os.environ) -> 
     if config.data.cache_dir is not None:
         return Path(config.data.cache_dir)
     if environ.get("XDG_CACHE_HOME"):
-        return Path(environ["XDG_CACHE_HOME"]) / "seqtrain"
+        return Path(expand_home(environ["XDG_CACHE_HOME"])) / "seqtrain"
     return Path(environ.get("HOME") or Path.cwd()) / ".cache" / "seqtrain"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path
 from seqtrain.checkpoint.catalog import IMPORTED
+from seqtrain.config.paths import expand_home
 from seqtrain.errors import CheckpointError, UsageError
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
@@ -35,7 +36,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path: Path = expand_home(path).absolute()
 
     @property
     def config(self) -> Path:
