@@ -9,6 +9,7 @@ import sys
 import click
 
 from seqtrain.errors import SeqtrainError, UsageError
+from seqtrain.metrics.console import printable
 
 _LONGEST_PATH = 300  # characters of a path that a message repeats
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -94,5 +95,5 @@ def _indented(text: str, by: str) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(text)
+    sys.stderr.write(printable(text))
     sys.stderr.flush()

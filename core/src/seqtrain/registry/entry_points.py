@@ -38,7 +38,7 @@ class PluginEntryPoint:
     @property
     def is_ours(self) -> bool:
         """Whether it is core or one of our own packages."""
-        return is_first_party(normalised(self.plugin.distribution or ""), self.plugin.id)
+        return is_ours(self.plugin)
 
     @property
     def order(self) -> tuple[bool, bool, str, str]:
@@ -56,6 +56,11 @@ def find_entry_points(entry_points: Iterable[EntryPoint] | None = None) -> list[
     """
     found = _installed() if entry_points is None else (_declared(each, *_describe(each.dist)) for each in entry_points)
     return sorted(_without_other_majors(found), key=lambda each: each.order)
+
+
+def is_ours(plugin: Plugin) -> bool:
+    """Say whether a plugin is core or one of our own packages."""
+    return is_first_party(normalised(plugin.distribution or ""), plugin.id)
 
 
 def normalised(name: str) -> str:

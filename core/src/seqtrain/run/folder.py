@@ -108,9 +108,13 @@ class RunFolder:
         Make the folder and its subfolders where they are missing, and try out whether files can be written.
 
         Raises:
-            UsageError: the path is a file.
+            UsageError: the path is a file, or its name is not UTF-8.
             CheckpointError: nothing can be written there, or what should be a file in it is none.
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:  # safetensors could not open the files in it
+            raise UsageError(f"The name {self.path} is not UTF-8. Choose another --run-dir.") from error
         probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
