@@ -71,7 +71,7 @@ def with_computing(record: Mapping[str, Any], computing: Mapping[str, Any]) -> t
     """
     starts = _starts(record) or [{}]
     latest = {**starts[-1], _COMPUTING: dict(computing)}
-    before = next((each for each in reversed(starts[:-1]) if _COMPUTING in each), {})
+    before: Mapping[str, Any] = next((each for each in reversed(starts[:-1]) if _COMPUTING in each), {})
     return {**record, _COMPUTING: dict(computing), "starts": [*starts[:-1], latest]}, changes(before, latest)
 
 
@@ -90,7 +90,7 @@ def computing_of(device: torch.device, world_size: int) -> dict[str, Any]:
         found |= {
             "device_name": torch.cuda.get_device_name(device),
             "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
         }
     return found
 
