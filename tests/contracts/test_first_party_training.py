@@ -5,12 +5,29 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+import torch
 
 from seqtrain.registry.discovery import discover
+from seqtrain.training.meta_model import shapes_of
 from seqtrain_testing import contracts
 
+
+class OwnModelContract(contracts.ModelContract):
+    """Our own models can be compared with a checkpoint before there is memory for them, which others need not."""
+
+    def test_its_shapes_are_known_without_memory(self, registry, selection, spec):
+        """The same as with memory, and what is drawn at random afterwards is the same, too."""
+        shapes = {name: each.shape for name, each in self._make(registry, selection, spec).state_dict().items()}
+        before = torch.get_rng_state()
+
+        found = shapes_of(lambda: self.build(registry, selection, spec=spec), len(shapes))
+
+        assert found == shapes
+        assert torch.equal(torch.get_rng_state(), before)
+
+
 CONTRACTS = {
-    "model": contracts.ModelContract,
+    "model": OwnModelContract,
     "criterion": contracts.CriterionContract,
     "optimizer": contracts.OptimizerContract,
     "lr_scheduler": contracts.LRSchedulerContract,

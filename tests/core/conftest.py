@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fake_distributions import GROUP, write_distribution
+from seqtrain.registry import trial
 from seqtrain.registry.discovery import discover
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.registry import Registry
@@ -78,6 +79,12 @@ class Zoo:
         """Discover the one plugin in the folder."""
         (plugin,) = self.discover(**options).plugins
         return plugin
+
+
+@pytest.fixture(autouse=True)
+def _plugins_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process to list a plugin; `test_trial.py` is about these."""
+    monkeypatch.setattr(trial, "can_try", lambda: False)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,16 @@ import torch
 from torch import nn
 
 from seqtrain.builtin.watchers import own_watchers
-from seqtrain.checkpoint.checkpointer import Checkpointer
+from seqtrain.checkpoint.catalog import STEP, CheckpointCatalog
+from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.checkpoint.checkpointer import Checkpointer, check_match
 from seqtrain.checkpoint.task_files import PART, TaskFiles
+from seqtrain.config.paths import expand_home
 from seqtrain.config.schema import RunConfig
 from seqtrain.data.epoch_iterator import EpochIterator, batch_limits
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import LossScale, Optimizer
+from seqtrain.errors import CheckpointError
 from seqtrain.evaluation import Evaluator
 from seqtrain.metrics.best import Measure
 from seqtrain.metrics.logger import MetricLogger
@@ -28,6 +33,7 @@ from seqtrain.registry.registry import RegisteredComponent, Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.trainer import Trainer
+from seqtrain.training.meta_model import shapes_of
 from seqtrain.training.sanity_check import check_model, trained_parameters, warn_of_falling_rate
 from seqtrain.workers.group import WorkerGroup
 
@@ -80,14 +86,23 @@ class Build:
         Build the model with its initial weights, on its device.
 
         Raises:
-            CheckpointError: the model cannot start from the weights that `initialise` has.
+            CheckpointError: the model cannot start from the weights that `initialise` has, or is not that of the
+                checkpoint to resume from.
         """
+        refuse_misfit(self.config, self.registry, task.model_spec, self._newest_shapes())
 
         def prepare(model: nn.Module) -> None:
             initialise(model, task)
             self.early_hooks.seqtrain_model_built(model=model)
 
         return build_model(self.config, self.registry, task.model_spec, self.engine, prepare)
+
+    def _newest_shapes(self) -> dict[str, Mapping[str, Sequence[int]]]:
+        """Return the shapes in the newest checkpoint by its path; none if it cannot be read, which restoring tells."""
+        steps = [each for each in CheckpointCatalog(self.folder.checkpoints).folders() if STEP.fullmatch(each.name)]
+        with suppress(CheckpointError):
+            return {str(each): Checkpoint.read(each).shapes() for each in steps[-1:]}
+        return {}
 
     def criterion(self, task: Task, model: nn.Module) -> Criterion:
         """Build the criterion, and have the engine prepare the model to be trained with it."""
@@ -227,6 +242,52 @@ def build_model(
     return engine.place(model)
 
 
+def refuse_misfit(
+    config: RunConfig,
+    registry: Registry,
+    spec: ModelSpec,
+    found: Mapping[str, Mapping[str, Sequence[int]]],
+    *,
+    remedy: str = "",
+) -> None:
+    """
+    Compare a model with the weights that it is to get, before there is memory for either.
+
+    A model that cannot be built without memory is compared when its weights are there.
+
+    Args:
+        config: the run's.
+        registry: what is installed.
+        spec: what the model knows of the data.
+        found: the shapes of weights by name, by what a message is to call them.
+        remedy: see `check_match`.
+
+    Raises:
+        CheckpointError: they do not fit.
+    """
+
+    def build() -> nn.Module:
+        model = cast("nn.Module", registry.build(config.model, spec=spec))
+        # Callbacks may change a model; those of the run must not meet this one.
+        run_hooks(build_callbacks(config, registry), hook_owners(config, registry)).hook.seqtrain_model_built(
+            model=model
+        )
+        return model
+
+    if not found:
+        return
+    try:
+        expected = shapes_of(build, max(map(len, found.values())))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"The weights in {' and '.join(found)} do not fit the model that model.* describes: {error}. "
+            "Use the config.yaml of the run that they come from."
+        ) from error
+    for where, shapes in found.items():
+        if expected is not None:
+            check_match(expected, shapes, where, remedy=remedy)
+
+
 def build_evaluator(config: RunConfig, registry: Registry, task: Task, engine: Engine) -> Evaluator:
     """Build what measures models on the task's splits, by the criterion and the task's own measures."""
     criterion = cast("Criterion", registry.build(config.criterion, spec=task.model_spec))
@@ -246,5 +307,5 @@ def cache_folder(config: RunConfig, environ: Mapping[str, str] = os.environ) -> 
     if config.data.cache_dir is not None:
         return Path(config.data.cache_dir)
     if environ.get("XDG_CACHE_HOME"):
-        return Path(environ["XDG_CACHE_HOME"]) / "seqtrain"
+        return Path(expand_home(environ["XDG_CACHE_HOME"])) / "seqtrain"
     return Path(environ.get("HOME") or Path.cwd()) / ".cache" / "seqtrain"

@@ -10,6 +10,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.finetune.warm_start import warm_start
 from seqtrain.inference.load import load_run
 from seqtrain.registry.registry import Registry
+from seqtrain.run.environment import computing_of
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.open import open_run
 from seqtrain.run.request import RunRequest
@@ -51,6 +52,9 @@ def describe_run(trainer: Trainer, folder: RunFolder, config: RunConfig, *, resu
     """Write down the data and the configuration; log what is about to be trained, and until when."""
     if trainer.engine.group.is_main:
         folder.add_to_environment(data=describe_data(trainer.task))
+        changed = folder.add_computing(computing_of(trainer.engine.device, trainer.engine.group.world_size))
+        if changed and resumed:
+            logger.warning("bits may differ from an undisturbed run, because %s", ", ".join(changed))
         if resumed:
             folder.write_config(to_yaml(config))  # not before the checkpoint was found to fit it
     plan = trainer.train_data.plan(trainer.progress.epoch)

@@ -25,11 +25,13 @@ class ClassifyConfig(TextTaskConfig):
     train: Any = option(
         None,
         help="table, plain or .gz, or a list of tables or of {path: FILE, weight: W}; default: the built-in corpus",
+        is_path=True,
     )
     valid: Any = option(
         None,
         help="validation table, a list of tables, or a map of names to these; the first one decides what is best",
         may_change=True,
+        is_path=True,
     )
     dummy: LabelledDummyConfig = option(
         default_factory=LabelledDummyConfig, help="made-up data instead of tables, for benchmarks and dry runs"

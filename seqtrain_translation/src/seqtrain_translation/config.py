@@ -21,14 +21,16 @@ class TranslationConfig(TextTaskConfig):
         None,
         help="prefix of the two training files, or a list of prefixes or of {path: PREFIX, weight: W}; "
         "default: the built-in corpus",
+        is_path=True,
     )
     valid: Any = option(
         None,
         help="prefix of the validation files, a list of prefixes, or a map of names to these; the first one decides "
         "what is best",
         may_change=True,
+        is_path=True,
     )
-    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
+    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True, is_path=True)
     reader: Selection = option(
         "lines", help="how the texts of train, valid and test are taken out of their files", component="reader"
     )

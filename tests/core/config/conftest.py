@@ -15,6 +15,7 @@ from seqtrain.registry.registry import Registry
 _CONFIG = '''
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -93,6 +94,9 @@ class EverythingConfig:
     number_or_word: int | str = option(1, help="h")
     anything: Any = option(None, help="h")
     settings: dict[str, Any] = option(default_factory=lambda: {"a": {"b": 1}}, help="h")
+    limit: float = option(1.0, help="h", ge=0, allow_inf=True)
+    horizon: float = math.inf
+    corpus: Any = option(None, help="h", is_path=True)
     splits: dict[str, Split] = option(default_factory=dict, help="h")
 
 

@@ -33,7 +33,7 @@ CASES = {
     "everything": [
         "model.name=everything",
         "model.generation.beam=2",
-        "model.weights={a: 1e-10, b: inf}",
+        "model.weights={a: 1e-10, b: -1e300}",
         "model.names=[no, 'null', '', '5', a b]",
         "model.number_or_word='5'",
         "model.anything=[1, '1', no, null, 'null', {x: 'true'}]",

@@ -60,6 +60,9 @@ def test_every_kind_of_type_has_a_name(registry: Registry) -> None:
         "number_or_word": ("int or str", "1"),
         "anything": ("any", "null"),
         "settings": ("map of any", "{'a': {'b': 1}}"),
+        "limit": ("float", "1.0"),
+        "horizon": ("float", "inf"),
+        "corpus": ("any", "null"),
         "splits": ("map of map of fields (path, weight)", "{}"),
     }
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
+from seqtrain.checkpoint.shards import StoredTensor
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.errors import CheckpointError
 from seqtrain.inference.average import average
@@ -95,3 +96,24 @@ def test_nothing_has_no_mean() -> None:
     """An empty choice is an error, not a division by zero."""
     with pytest.raises(CheckpointError, match="no checkpoint to average"):
         average([])
+
+
+def test_checkpoints_of_several_models_are_told_before_one_is_read(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the headers of their files, which have the names and shapes."""
+    checkpoints = saved(store, {"w": torch.zeros(2, 3)}, {"w": torch.zeros(2, 3)}, {"w": torch.zeros(2, 4)})
+    assert checkpoints[2].shapes() == {"w": (2, 4)}
+    monkeypatch.setattr(StoredTensor, "full", None)
+
+    with pytest.raises(CheckpointError, match=r"step-00000003 do not fit .*w is \(2, 4\) there and \(2, 3\) here"):
+        average(checkpoints)
+
+
+def test_a_header_of_a_strange_length_is_not_read(store: CheckpointStore) -> None:
+    """It could fill the memory."""
+    (checkpoint,) = saved(store, {"w": torch.zeros(2)})
+    (checkpoint.path / "model.safetensors").write_bytes((40_000_000).to_bytes(8, "little") + b" " * 100)
+
+    with pytest.raises(CheckpointError, match="a header of 40,000,000 bytes"):
+        checkpoint.shapes()

@@ -248,6 +248,12 @@ def test_a_run_that_goes_on_is_not_set_aside(folder: RunFolder, holder: subproce
     assert folder.path.is_dir()
 
 
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    """Its weights could be written and not read."""
+    with pytest.raises(UsageError, match=r"is not UTF-8\. Choose another --run-dir"):
+        RunFolder(tmp_path / "\udcff").create()
+
+
 _PLUGIN = {"distribution": "acme-rnn", "version": "1.0"}
 
 

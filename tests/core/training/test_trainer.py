@@ -409,20 +409,26 @@ def test_going_on_after_the_end_does_nothing(toy) -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in again.model.state_dict().items())
 
 
-def test_a_checkpoint_of_another_model_is_refused(toy) -> None:
-    """The message says which weights do not fit."""
+@pytest.mark.parametrize("computes", [False, True])
+def test_a_checkpoint_of_another_model_is_refused(toy, computes: bool) -> None:
+    """The message says which weights do not fit: before there is memory for them, where the model can be built so."""
     toy.trainer(trainer={"max_steps": 5}).run()
+    devices = []
 
     def wider(config: object, *, spec: Any) -> nn.Module:
         model = toy_model(config, spec=spec)
         model.output = nn.Linear(8, spec.vocab_size + 1)
+        devices.append(model.output.weight.device.type)
+        if computes:
+            model.output.weight.sum().item()
         return model
 
     toy_model = toy.registry.parts["model", "toy"]
     toy.registry.parts["model", "toy"] = wider
-    trainer = toy.trainer()
-    with pytest.raises(CheckpointError, match=r"output\.weight"):
-        trainer.restore()
+    with pytest.raises(CheckpointError, match=r"output\.weight is \(24, 8\) there and \(25, 8\) here"):
+        toy.trainer().restore()
+
+    assert devices == (["meta", "cpu"] if computes else ["meta"])
 
 
 def test_changed_data_are_noticed(toy) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.manifest import NAME, FormatError, read_small
+from seqtrain.config.paths import expand_home
 from seqtrain.errors import CheckpointError
 from seqtrain.training.cadence import Every
 
@@ -85,7 +86,7 @@ class CheckpointCatalog:
             target = self.pointer(name)
         elif re.fullmatch(r"\d{1,18}", name):
             target = step_name(int(name))
-        path = Path(name).expanduser() if os.sep in name else self.folder / (target or name)
+        path = Path(expand_home(name)) if os.sep in name else self.folder / (target or name)
         with suppress(OSError):  # a name that is too long
             if path.is_dir():
                 return path

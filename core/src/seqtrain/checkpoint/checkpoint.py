@@ -96,6 +96,18 @@ class Checkpoint:
         except (OSError, SafetensorError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"Cannot read {part!r} from checkpoint {self.path}: {error}.") from error
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """
+        Return the shapes of the model's weights by name, from the headers of the files alone.
+
+        Raises:
+            CheckpointError: they cannot be read, or are of no model.
+        """
+        shapes = self.load("model", lambda _, stored: stored.shape)  # type: ignore[arg-type, return-value]
+        if not isinstance(shapes, dict) or not all(isinstance(each, tuple) for each in shapes.values()):
+            raise CheckpointError(f"Checkpoint {self.path} holds no weights of a model.")
+        return shapes
+
     def _skeletons(self) -> dict[str, Any]:
         path = self.path / STATE
         try:

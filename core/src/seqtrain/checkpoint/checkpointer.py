@@ -22,7 +22,7 @@ from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import PART as TASK_FILES
 from seqtrain.checkpoint.tensors import TensorReader, full_tensor
 from seqtrain.config.schema import CheckpointConfig
-from seqtrain.errors import CheckpointError, SeqtrainError
+from seqtrain.errors import CheckpointError, SeqtrainError, did_you_mean
 from seqtrain.metrics.best import BestSoFar, Measure
 from seqtrain.protocols import Stateful
 from seqtrain.training.progress import Progress
@@ -285,7 +285,8 @@ def check_match(
         return
     parts = [f"The weights in {where} do not fit this model."]
     if missing:
-        parts.append(f"Missing there: {_some(missing)}.")
+        meant = did_you_mean(missing[0], unexpected)
+        parts.append(f"Missing there: {_some(missing)}.{meant}")
     if unexpected:
         parts.append(f"Unknown here: {_some(unexpected)}.")
     if reshaped:

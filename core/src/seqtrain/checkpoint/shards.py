@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INDEX = "pieces.json"
+_LARGEST_HEADER = 32_000_000  # bytes, for some 200,000 tensors
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,19 @@ class StoredTensors:
         if file not in self._listed or Path(file).name != file:
             raise ValueError(f"the checkpoint has no file {file!r}")
         if file not in self._opened:
+            _check_header(self._folder / file)
             self._opened[file] = self._stack.enter_context(safe_open(self._folder / file, framework="pt"))
         return self._opened[file]
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that is too long to be one of ours, before it is read."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > _LARGEST_HEADER:
+        raise ValueError(
+            f"{path.name} has a header of {length:,} bytes, and {_LARGEST_HEADER:,} is the most there may be"
+        )
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

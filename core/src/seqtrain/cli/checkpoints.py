@@ -13,13 +13,14 @@ from seqtrain.checkpoint.catalog import BEST, LAST, CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.manifest import plain_measures, verify
 from seqtrain.checkpoint.store import CheckpointStore
+from seqtrain.cli.paths import UserPath
 from seqtrain.errors import CheckpointError, UsageError
 from seqtrain.run.folder import RunFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_RUN = click.argument("run", type=click.Path(path_type=Path))
+_RUN = click.argument("run", type=UserPath())
 
 
 @click.group(name="checkpoints")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os.path
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from seqtrain.cli.invocation import installed_plugins
 from seqtrain.config.help import Row, describe, format_rows
 from seqtrain.config.option import option_of
+from seqtrain.config.paths import expand_home
 from seqtrain.config.resolve import Resolved, Sources, chosen_components, resolve
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS
 from seqtrain.errors import ConfigError, UsageError
@@ -93,9 +95,9 @@ def sort_words(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
         UsageError: another word has no `=`.
     """
     config_file = None
-    if words and ("=" not in words[0] or Path(words[0]).is_file()):
-        config_file, words = Path(words[0]), words[1:]
-        if not config_file.exists():
+    if words and ("=" not in words[0] or os.path.isfile(words[0])):  # noqa: PTH113 - pathlib raises at a long setting
+        config_file, words = Path(expand_home(words[0])), words[1:]
+        if not os.path.exists(config_file):  # noqa: PTH110
             raise ConfigError(f"{config_file}: no such file. Name a YAML file first, and write settings as KEY=VALUE.")
     for word in words:
         if "=" not in word:

@@ -9,7 +9,9 @@ import sys
 import click
 
 from seqtrain.errors import SeqtrainError, UsageError
+from seqtrain.metrics.console import printable
 
+_LONGEST_PATH = 300  # characters of a path that a message repeats
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 _NO_ACCESS = {
@@ -55,9 +57,15 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return f"{error.format_message()} See `{error.ctx.command_path} --help`.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
-    if isinstance(error, OSError) and error.errno in _NO_ACCESS:
-        return f"Cannot use {error.filename or 'a file'}: {_NO_ACCESS[error.errno]}.", 1
+    if isinstance(error, OSError) and (error.errno in _NO_ACCESS or (error.filename is not None and error.strerror)):
+        reason = _NO_ACCESS.get(error.errno or 0) or f"{error.strerror}. Check the path and its permissions"
+        return f"Cannot use {_shown(error.filename)}: {reason}.", 1
     return None
+
+
+def _shown(path: object) -> str:
+    text = "a file" if path is None else os.fsdecode(path) if isinstance(path, bytes) else str(path)
+    return text if len(text) <= _LONGEST_PATH else f"{text[:_LONGEST_PATH]}... ({len(text):,} characters)"
 
 
 def _unexpected(error: Exception) -> str:
@@ -87,5 +95,5 @@ def _indented(text: str, by: str) -> str:
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(text)
+    sys.stderr.write(printable(text))
     sys.stderr.flush()

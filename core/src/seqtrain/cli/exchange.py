@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
+from seqtrain.cli.paths import UserPath
+
 _SETTINGS = click.argument("settings", nargs=-1, metavar="[FIELD=VALUE]...")
 
 
 @click.command(name="export")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=UserPath())
 @_SETTINGS
 @click.option("--to", "name", required=True, metavar="NAME", help="The exporter: what format to write.")
-@click.option(
-    "--output", required=True, metavar="PATH", type=click.Path(path_type=Path), help="What to write; not there yet."
-)
+@click.option("--output", required=True, metavar="PATH", type=UserPath(), help="What to write; not there yet.")
 @click.option(
     "--checkpoint",
     "checkpoints",
@@ -54,12 +54,10 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
 
 
 @click.command(name="import")
-@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@click.argument("source", type=UserPath(exists=True))
 @_SETTINGS
 @click.option("--from", "name", required=True, metavar="NAME", help="The importer: what format to read.")
-@click.option(
-    "--run-dir", required=True, metavar="RUN", type=click.Path(path_type=Path), help="The run to make; not there yet."
-)
+@click.option("--run-dir", required=True, metavar="RUN", type=UserPath(), help="The run to make; not there yet.")
 def import_(source: Path, settings: Sequence[str], name: str, run_dir: Path) -> None:
     """
     Make a run of a model that another program has trained, read from SOURCE.

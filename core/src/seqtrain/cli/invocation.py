@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtrain.errors import PluginError, did_you_mean
+from seqtrain.metrics.console import unprotect_terminal
 from seqtrain.registry.filters import PluginFilters
 
 if TYPE_CHECKING:
@@ -91,6 +92,10 @@ def load_command(registry: Registry, name: str) -> click.Command:
     command = offered.load()
     if not isinstance(command, click.Command):
         raise PluginError(f"{offered}: {offered.component.ref} is not a click command.")
+    from seqtrain.registry.entry_points import is_ours
+
+    if not is_ours(offered.plugin):
+        unprotect_terminal()  # colours and the like are a stranger's own affair
     return command
 
 
@@ -129,4 +134,4 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
 
 def print_json(schema: str, **content: Any) -> None:
     """Print one JSON object that names its schema, such as "seqtrain.plugins.list/1"."""
-    click.echo(json.dumps({"schema": schema, **content}, ensure_ascii=False, indent=2))
+    click.echo(json.dumps({"schema": schema, **content}, indent=2))

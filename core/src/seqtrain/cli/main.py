@@ -16,6 +16,7 @@ import click
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import PLUGINS_PREFIX, Group, Invocation, load_command
+from seqtrain.metrics.console import protect_terminal
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
@@ -33,6 +34,7 @@ _COMMANDS = {
 
 def run() -> None:
     """Run the command line of this process; the console script."""
+    protect_terminal()
     sys.exit(main(sys.argv[1:]))
 
 

@@ -8,18 +8,15 @@ from pathlib import Path
 import click
 
 from seqtrain.cli.invocation import Invocation, finish
+from seqtrain.cli.paths import UserPath
 from seqtrain.cli.run_arguments import config_of_run, run_arguments
 from seqtrain.errors import DataError, UsageError
 
 
 @click.command()
 @run_arguments
-@click.option(
-    "--input", "input_file", type=click.Path(path_type=Path), default=None, help="read from a file, not stdin."
-)
-@click.option(
-    "--output", "output_file", type=click.Path(path_type=Path), default=None, help="write to a file, not stdout."
-)
+@click.option("--input", "input_file", type=UserPath(), default=None, help="read from a file, not stdin.")
+@click.option("--output", "output_file", type=UserPath(), default=None, help="write to a file, not stdout.")
 @click.pass_obj
 def predict(
     invocation: Invocation,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqtrain.cli.paths import UserPath
+
 if TYPE_CHECKING:
     from seqtrain.config.schema import RunConfig
     from seqtrain.registry.registry import Registry
@@ -20,7 +22,7 @@ def run_arguments(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments: the run, its checkpoints, and settings."""
     for add in (
         click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]..."),
-        click.argument("run", type=click.Path(path_type=Path)),
+        click.argument("run", type=UserPath()),
         click.option(
             "--checkpoint",
             "checkpoints",

@@ -9,6 +9,8 @@ import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, distributed_options, resolve_options
 from seqtrain.cli.invocation import Invocation, finish
+from seqtrain.cli.paths import UserPath
+from seqtrain.config.reader import as_argument
 
 
 @click.command(cls=ConfigCommand)
@@ -16,7 +18,7 @@ from seqtrain.cli.invocation import Invocation, finish
 @distributed_options
 @click.option(
     "--run-dir",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=None,
     help="where the run's files go; an unfinished run there is resumed. Default: runs/TASK.",
 )
@@ -24,14 +26,14 @@ from seqtrain.cli.invocation import Invocation, finish
 @click.option(
     "--init-from",
     metavar="RUN",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=None,
     help="start a new run from the weights of another one: its best checkpoint, else its last.",
 )
 @click.option(
     "--stop-file",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=None,
     help="save and stop once FILE appears, as on SIGTERM, and remove it: for schedulers that cannot send signals.",
 )
@@ -60,9 +62,9 @@ def train(
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
     if init_from is not None:
-        options["overrides"] = (f"checkpoint.init_from={init_from}", *options["overrides"])
+        options["overrides"] = (as_argument("checkpoint.init_from", str(init_from)), *options["overrides"])
     if stop_file is not None:
-        options["overrides"] = (f"trainer.stop_file={stop_file}", *options["overrides"])
+        options["overrides"] = (as_argument("trainer.stop_file", str(stop_file)), *options["overrides"])
     config = resolve_options(registry, **options).config
     run_dir = run_dir or Path("runs") / config.task.name.replace("/", "-")
 

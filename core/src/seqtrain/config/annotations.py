@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -13,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from seqtrain.config.option import Option, option_of
 from seqtrain.errors import PluginError
 
+_LARGEST_INT = 2**63  # what arrays, files and the random numbers of torch can hold
 _NAMES = {Path: "path", Any: "any", object: "any", type(None): "null"}
 
 
@@ -134,8 +136,9 @@ def range_text(option: Option) -> str:
 
 
 def in_range(value: float, option: Option) -> bool:
-    """Say whether a number is within the bounds."""
-    return not (
+    """Say whether a number is within the bounds: finite unless it may be infinite, and no larger than 64 bits."""
+    fits = -_LARGEST_INT <= value < _LARGEST_INT if isinstance(value, int) else option.allow_inf or math.isfinite(value)
+    return fits and not (
         (option.gt is not None and not value > option.gt)
         or (option.ge is not None and not value >= option.ge)
         or (option.lt is not None and not value < option.lt)

@@ -26,6 +26,7 @@ from seqtrain.config.annotations import (
     type_name,
 )
 from seqtrain.config.option import Option, Selection, option_of
+from seqtrain.config.paths import expand_home
 from seqtrain.config.schema import COMPONENT_SECTIONS, CORE_SECTIONS, MAP_SECTIONS, RunConfig
 from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar, SelectionNode, Value, is_null
 from seqtrain.errors import PluginError
@@ -95,6 +96,7 @@ def _read_plain_int(text: str) -> int:
 
 
 INVALID: Final = object()  # stands for a value that a problem has been added for
+_DIGITS_OF_64_BITS = 19
 _SHOWN = 60  # characters of a wrong value that a message repeats
 _READERS: Mapping[Any, Callable[[str], Any]] = {int: read_int, float: read_float, bool: read_bool, str: str}
 
@@ -150,7 +152,7 @@ class Converter:
             return INVALID
 
     def value(self, key: str, annotation: Any, option: Option, node: Node) -> Any:
-        """Convert one field's value, and check its range and choices."""
+        """Convert one field's value, put the home folder into paths, and check its range and choices."""
         if isinstance(node, Value):
             return node.value
         if is_null(node) and allows_null(annotation):
@@ -166,7 +168,7 @@ class Converter:
                 option.choices is not None and each not in option.choices
             ):
                 return self.refuse(key, annotation, option, node)
-        return value
+        return expand_home(value) if option.is_path or isinstance(value, Path) else value
 
     def read(self, key: str, annotation: Any, option: Option, node: Node) -> Any:
         """Convert a node by the first alternative of a type that it fits."""
@@ -225,6 +227,10 @@ class Converter:
         hint = ""
         if is_null(node) and str in alternatives(annotation):
             hint = ' (in quotes, "null" is a text)'
+        elif isinstance(node, Scalar) and _INFINITY.fullmatch(node.text):
+            hint = " (this number is finite)"
+        elif isinstance(node, Scalar) and _INT.fullmatch(node.text) and len(node.text) >= _DIGITS_OF_64_BITS:
+            hint = " (no whole number here has more than 64 bits)"
         elif isinstance(node, Scalar) and is_list(alternatives(annotation)[0]):
             hint = f" (write [{node.text}])"
         what = f"expected {', '.join(part for part in allowed if part)}, got {_shown(node)}{hint}"

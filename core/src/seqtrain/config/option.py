@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 _KEY = "seqtrain.option"
@@ -23,6 +24,8 @@ class Option:
             for a list of names.
         may_change: a resumed run may change it freely (limits, cadences, retention, logging).
         excludes: fields beside it that a value for this one unsets, where they come from a lower source.
+        is_path: its texts are paths, or begin with one: `~` in them is the home folder.
+        allow_inf: a number may be infinite; implied by a default that is.
     """
 
     help: str
@@ -35,6 +38,8 @@ class Option:
     component: str | None = None
     may_change: bool = False
     excludes: tuple[str, ...] = ()
+    is_path: bool = False
+    allow_inf: bool = False
 
 
 def option(  # noqa: PLR0913 - one for each thing there is to say
@@ -51,6 +56,8 @@ def option(  # noqa: PLR0913 - one for each thing there is to say
     component: str | None = None,
     may_change: bool = False,
     excludes: Sequence[str] = (),
+    is_path: bool = False,
+    allow_inf: bool = False,
 ) -> Any:
     """
     Declare a field of a config dataclass; see `Option` for the arguments.
@@ -75,6 +82,8 @@ def option(  # noqa: PLR0913 - one for each thing there is to say
         component=component,
         may_change=may_change,
         excludes=tuple(excludes),
+        is_path=is_path,
+        allow_inf=allow_inf,
     )
     if default_factory is not MISSING:
         return field(default_factory=default_factory, metadata={_KEY: described})
@@ -87,7 +96,8 @@ def option_of(config_type: type, name: str) -> Option:
         if each.name == name:
             described = each.metadata.get(_KEY, Option(help=""))
             assert isinstance(described, Option)
-            return described
+            is_inf_by_default = isinstance(each.default, float) and math.isinf(each.default)
+            return replace(described, allow_inf=True) if is_inf_by_default else described
     raise KeyError(f"{config_type.__name__} has no field {name!r}")
 
 

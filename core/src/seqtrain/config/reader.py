@@ -9,12 +9,14 @@ Left out of YAML on purpose: anchors and aliases (`${section.field}` repeats a v
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import yaml
 
+from seqtrain.config.interpolate import escape
 from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar
 
 _CORE_TAGS = frozenset(
@@ -86,6 +88,11 @@ def read_argument(argument: str, problems: Problems) -> MapNode | None:
     if not equals or not all(name.strip() for name in names):
         problems.add(location, "", "expected KEY=VALUE, as in trainer.max_epochs=10")
         return None
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # the system's arguments are bytes, and those that are no text arrive as surrogates
+        problems.add(ascii(location)[1:-1], "", "has bytes that are not UTF-8, which a configuration cannot hold")
+        return None
     node = _read_value(value, location, problems)
     for name in reversed(names):
         if node is None:
@@ -93,6 +100,11 @@ def read_argument(argument: str, problems: Problems) -> MapNode | None:
         node = MapNode(entries={name.strip(): node}, location=location, partial=True)
     assert isinstance(node, MapNode)
     return node
+
+
+def as_argument(key: str, text: str) -> str:
+    """Return the argument that sets a field to just this text, whatever is in it."""
+    return f"{key}={json.dumps(escape(text), ensure_ascii=False)}"
 
 
 def _read_value(value: str, location: str, problems: Problems) -> Node | None:

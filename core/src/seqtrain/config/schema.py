@@ -26,7 +26,7 @@ class TrainerConfig:
         None, help="stop after this much training time, restarts included", unit="hours", gt=0, may_change=True
     )
     stop_file: str | None = option(
-        None, help="save and stop once this file appears, and remove it; as --stop-file", may_change=True
+        None, help="save and stop once this file appears, and remove it; as --stop-file", may_change=True, is_path=True
     )
     patience: int | None = option(
         None,
@@ -94,7 +94,10 @@ class DataConfig:
         ge=1,
     )
     cache_dir: str | None = option(
-        None, help="where binarised text is kept between runs; default: ~/.cache/seqtrain", may_change=True
+        None,
+        help="where binarised text is kept between runs; default: ~/.cache/seqtrain",
+        may_change=True,
+        is_path=True,
     )
     prefetch: int = option(
         4, help="batches made ready ahead of the step by a thread; 0 turns it off", ge=0, may_change=True
@@ -112,7 +115,7 @@ class CheckpointConfig:
     )
     keep_every: Every = _every("checkpoints to keep for good")
     init_from: str | None = option(
-        None, help="a run, or RUN/checkpoints/NAME, whose weights a new run starts from; as --init-from"
+        None, help="a run, or RUN/checkpoints/NAME, whose weights a new run starts from; as --init-from", is_path=True
     )
     asynchronous: bool = option(
         True,

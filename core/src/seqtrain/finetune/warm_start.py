@@ -39,7 +39,7 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Init
     """
     if config.checkpoint.init_from is None:
         return _keep_initial_weights
-    path = Path(config.checkpoint.init_from).expanduser()
+    path = Path(config.checkpoint.init_from)
     if folder.has_checkpoints():
         logger.info(
             "%s=%s is applied when a run begins; this one has begun, and goes on from a checkpoint of its own.",

@@ -36,6 +36,9 @@ def average(
     """
     if not checkpoints:
         raise CheckpointError("There is no checkpoint to average.")
+    first, *others = (each.shapes() for each in checkpoints)  # before any of them is read
+    for checkpoint, shapes in zip(checkpoints[1:], others, strict=True):
+        check_match(first, shapes, str(checkpoint.path))
     sums: dict[str, Tensor] = {}
     weights: Mapping[str, Tensor] = {}
     for checkpoint in checkpoints:

@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from seqtrain.build import build_engine, build_model, build_task, cache_folder
+from seqtrain.build import build_engine, build_model, build_task, cache_folder, refuse_misfit
 from seqtrain.checkpoint.atomic_io import finished_as
 from seqtrain.checkpoint.store import CheckpointStore
 from seqtrain.checkpoint.task_files import TaskFiles
@@ -116,9 +116,11 @@ def _build_imported(
         raise PluginError(
             f"{component} left something out that the task {config.task.name!r} needs: {error}"
         ) from error
-    model = build_model(config, registry, task.model_spec, build_engine(config))
     remedy = (
         f"Settings of the importer may help: `seqtrain plugins show importer/{component.qualified_name}` lists them."
     )
-    load_weights(model, imported.weights, f"what {component} returned", remedy=remedy)
+    where, shapes = f"what {component} returned", {name: each.shape for name, each in imported.weights.items()}
+    refuse_misfit(config, registry, task.model_spec, {where: shapes}, remedy=remedy)
+    model = build_model(config, registry, task.model_spec, build_engine(config))
+    load_weights(model, imported.weights, where, remedy=remedy)
     return model

@@ -15,6 +15,7 @@ from seqtrain.build import (
     build_task,
     cache_folder,
     hook_owners,
+    refuse_misfit,
 )
 from seqtrain.checkpoint.catalog import CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
@@ -84,6 +85,7 @@ def load_run(
     opened = open_checkpoints(CheckpointCatalog(folder.checkpoints), checkpoints, group)
     for checkpoint in opened:
         check_task_files(checkpoint, folder.task)
+    refuse_misfit(config, registry, task.model_spec, {str(each.path): each.shapes() for each in opened})
     hooks = run_hooks(build_callbacks(config, registry), hook_owners(config, registry)).hook
     models = []
     for checkpoint in opened:

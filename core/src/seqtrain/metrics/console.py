@@ -1,19 +1,97 @@
-"""The terminal: the log, which goes to RUN/train.log as well, and the progress bar."""
+"""
+The terminal: the log, which goes to RUN/train.log as well, and the progress bar.
+
+Text of files, plugins and metadata is printed without the characters that would act on a terminal, such as ESC.
+Two places see to that: the standard streams of a command, and the formatter of the log.
+"""
 
 from __future__ import annotations
 
+import codecs
+import io
 import logging
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FORMAT = "%(asctime)s  %(levelname)-7s %(message)s"
+
+# Control characters but for tab and line feed, further line ends, what changes the direction of text, and bytes of file
+# names that are not UTF-8.
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""
+    Return a text with `\x1b` and the like for each character that acts on a terminal; tabs and line ends stay.
+
+    Example:
+        >>> print(printable("a \x1b[31mlabel"))
+        a \x1b[31mlabel
+    """
+    return _ACTING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _is_ascii(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "ascii"
+
+
+class PrintableStream:
+    """
+    A text stream that is written to by `printable`; in all else, its `buffer` included, it is the stream itself.
+
+    Args:
+        stream: such as `sys.stdout`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unescaped = stream
+        # Click takes ASCII for a mistake and would write UTF-8 around this stream; what ASCII lacks is escaped instead.
+        self.encoding = "utf-8" if _is_ascii(stream.encoding) else stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        self.unescaped.write(printable(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unescaped, name)
+
+
+def protect_terminal() -> None:
+    """Print, from now on, nothing that acts on a terminal, and what the terminal's encoding lacks as an escape."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):  # and not closed, or another's
+            stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, PrintableStream(stream))
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Formatter("seqtrain: warning: %(message)s"))
+
+
+def unprotect_terminal() -> None:
+    """Give the standard streams back as they were, to whom colours and the like are meant for."""
+    for name in ("stdout", "stderr"):
+        setattr(sys, name, getattr(getattr(sys, name), "unescaped", getattr(sys, name)))
+
+
+class _Formatter(logging.Formatter):
+    """Formats a record, its traceback included, by `printable`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def start_logging(
@@ -46,15 +124,15 @@ def start_logging(
         from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
         from rich.logging import RichHandler  # noqa: PLC0415
 
-        console = Console(stderr=True)
+        console = Console(file=getattr(sys.stderr, "unescaped", sys.stderr))
         bar, terminal = TerminalProgressBar(console), RichHandler(console=console, show_path=False)
-        terminal.setFormatter(logging.Formatter("%(message)s"))
+        terminal.setFormatter(_Formatter("%(message)s"))
     else:
-        terminal.setFormatter(logging.Formatter(who + FORMAT, datefmt="%H:%M:%S"))
+        terminal.setFormatter(_Formatter(who + FORMAT, datefmt="%H:%M:%S"))
     handlers = [terminal]
     if log_file is not None:
         handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-        handlers[-1].setFormatter(logging.Formatter(FORMAT))
+        handlers[-1].setFormatter(_Formatter(FORMAT))
     for handler in handlers:
         handler.set_name("seqtrain")
         root.addHandler(handler)

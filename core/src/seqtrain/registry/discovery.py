@@ -2,8 +2,8 @@
 Find the installed plugins and decide what state each is in.
 
 No plugin can stop this: whatever can be decided without importing it is decided first, then its (cheap) module is
-imported under guard. The order of the result is a function of distribution and plugin id alone, so it is the same
-on every machine of a run.
+imported under guard, that of a stranger in a child process. The order of the result is a function of distribution and
+plugin id alone, so it is the same on every machine of a run.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, version
-
-from pluggy import PluginManager
+from typing import TYPE_CHECKING
 
 from seqtrain.errors import PluginError
 from seqtrain.plugin import PROJECT
 from seqtrain.registry.entry_points import API_MAJOR, PluginEntryPoint, find_entry_points, refused_requirement
 from seqtrain.registry.filters import PluginFilters
-from seqtrain.registry.hooks import new_manager
 from seqtrain.registry.installed import Plugin
 from seqtrain.registry.isolation import contained
 from seqtrain.registry.records import read_offer
 from seqtrain.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from seqtrain.registry.trial import Trial
 
 HEAVY = frozenset((
     "datasets", "jax", "numpy", "omegaconf", "pandas", "scipy", "sentencepiece", "sklearn", "tensorboard",
@@ -47,20 +49,28 @@ def discover(
     List every installed plugin and import the module of each one that may be used.
 
     Args:
-        environ: where the filters are looked up.
+        environ: where the filters, and the time that a plugin may take, are looked up.
         entry_points: what to look at instead of everything installed.
         plugin_filters: what the user has switched off, instead of what `environ` says about that.
+
+    Raises:
+        UsageError: `environ` has a time that is none.
     """
     plugin_filters = PluginFilters.from_environment(environ) if plugin_filters is None else plugin_filters
-    manager = new_manager()
     owners: dict[str, Plugin] = {}  # plugin id -> the one that has it
-    plugins = []
-    for declared in find_entry_points(entry_points):
-        plugin = _decide_before_import(declared, plugin_filters, owners) or _decide_by_import(declared, manager)
-        if plugin.usable or plugin.state == "broken":
-            owners.setdefault(plugin.id, plugin)
-        plugins.append(plugin)
-    return Registry(plugins, plugin_filters, manager)
+    found: list[Plugin | Trial] = []
+    try:
+        for declared in find_entry_points(entry_points):
+            plugin = _decide_before_import(declared, plugin_filters, owners)
+            if plugin is None or plugin.state == "broken":
+                owners.setdefault(declared.plugin.id, declared.plugin)
+            found.append(plugin or _start_trial(declared, environ) or _decide_by_import(declared))
+        plugins = [each if isinstance(each, Plugin) else each.outcome() for each in found]
+    finally:
+        for each in found:
+            if not isinstance(each, Plugin):
+                each.end()
+    return Registry(plugins, plugin_filters)
 
 
 def _decide_before_import(
@@ -108,21 +118,40 @@ def _why_incompatible(declared: PluginEntryPoint) -> Plugin | None:
     return replace(plugin, state="incompatible", note=note, remedy=remedy)
 
 
-def _decide_by_import(declared: PluginEntryPoint, manager: PluginManager) -> Plugin:
+def _start_trial(declared: PluginEntryPoint, environ: Mapping[str, str]) -> Trial | None:
+    """List a stranger's plugin in a child process; None for our own, or where there can be no child."""
+    if declared.is_ours:
+        return None
+    from seqtrain.registry import trial  # noqa: PLC0415 - what only a stranger needs is not imported for the others
+
+    timeout_s = trial.timeout_from(environ)
+    if not trial.can_try():
+        return None
+
+    def listed() -> Plugin:
+        try:
+            return _decide_by_import(declared)
+        except KeyboardInterrupt as error:  # raised by the plugin, as Ctrl-C does not reach the child
+            return _broken_by(error, declared.plugin)
+
+    with suppress(OSError):  # no further process is allowed
+        return trial.Trial(declared.plugin, listed, timeout_s)
+    return None
+
+
+def _decide_by_import(declared: PluginEntryPoint) -> Plugin:
     """Import the plugin's module under guard and read what it offers."""
     plugin, entry_point = declared.plugin, declared.entry_point
     assert entry_point is not None
     before, started = set(sys.modules), time.perf_counter()
     try:
         with contained() as undone:
-            offer = read_offer(entry_point.load(), plugin.id, manager)
+            offer = read_offer(entry_point.load())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit too: no plugin takes the command line down
-        _unregister(plugin, manager)
         return _broken_by(error, plugin)
     if offer.bad_records and not offer.components:
-        _unregister(plugin, manager)
         note = "nothing that it offers can be used: " + "; ".join(each.note for each in offer.bad_records)
         plugin = replace(plugin, bad_records=offer.bad_records)
         return replace(plugin, state="broken", note=_one_line(note), remedy=plugin.newer_or_none)
@@ -137,11 +166,6 @@ def _decide_by_import(declared: PluginEntryPoint, manager: PluginManager) -> Plu
         f"to go without it, type `{PROJECT} --no-plugin {plugin.id} ...`."
     )
     return replace(plugin, state="slow" if heavy else "ok", note=" and ".join(undone), remedy=remedy)
-
-
-def _unregister(plugin: Plugin, manager: PluginManager) -> None:
-    if manager.has_plugin(plugin.id):
-        manager.unregister(name=plugin.id)
 
 
 def _broken_by(error: BaseException, plugin: Plugin) -> Plugin:

@@ -36,11 +36,15 @@ class PluginEntryPoint:
         return API_MAJOR if self.entry_point is None else self.entry_point.group.removeprefix(GROUP_OF_ANY_MAJOR)
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is core or one of our own packages."""
+        return is_ours(self.plugin)
+
+    @property
     def order(self) -> tuple[bool, bool, str, str]:
         """Core first and our own packages next, so that nobody takes their ids; then by distribution and id."""
         distribution = normalised(self.plugin.distribution or "")
-        is_ours = is_first_party(distribution, self.plugin.id)
-        return distribution != PROJECT, not is_ours, distribution, self.plugin.id
+        return distribution != PROJECT, not self.is_ours, distribution, self.plugin.id
 
 
 def find_entry_points(entry_points: Iterable[EntryPoint] | None = None) -> list[PluginEntryPoint]:
@@ -52,6 +56,11 @@ def find_entry_points(entry_points: Iterable[EntryPoint] | None = None) -> list[
     """
     found = _installed() if entry_points is None else (_declared(each, *_describe(each.dist)) for each in entry_points)
     return sorted(_without_other_majors(found), key=lambda each: each.order)
+
+
+def is_ours(plugin: Plugin) -> bool:
+    """Say whether a plugin is core or one of our own packages."""
+    return is_first_party(normalised(plugin.distribution or ""), plugin.id)
 
 
 def normalised(name: str) -> str:

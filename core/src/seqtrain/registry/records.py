@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from pluggy import PluginManager
 
 from seqtrain.errors import PluginError
 from seqtrain.plugin import KINDS, Component
@@ -37,14 +34,9 @@ class Offer:
     bad_records: tuple[BadRecord, ...]
 
 
-def read_offer(plugin: object, name: str, manager: PluginManager) -> Offer:
+def read_offer(plugin: object) -> Offer:
     """
-    Register a plugin, call its `seqtrain_components` and check each record.
-
-    Args:
-        plugin: its module.
-        name: its id.
-        manager: where plugins are registered.
+    Call the `seqtrain_components` of a plugin's module and check each record.
 
     Raises:
         PluginError: it implements an unknown or misplaced hook, or none.
@@ -59,8 +51,6 @@ def read_offer(plugin: object, name: str, manager: PluginManager) -> Offer:
             )
     if not implementations:
         raise PluginError(f"it has no {_HOOK} function marked with @hookimpl, so it offers nothing")
-    with suppress(ValueError):  # two entry points may name one module, which is registered once
-        manager.register(plugin, name=name)
     records: list[object] = []
     for each in implementations:  # by itself, so that it fails by itself
         offered = each.function()

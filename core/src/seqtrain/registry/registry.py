@@ -8,8 +8,6 @@ from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any
 
-from pluggy import PluginManager
-
 from seqtrain.config.annotations import kinds_of_lists
 from seqtrain.config.option import Selection, field_values
 from seqtrain.errors import PluginError, did_you_mean
@@ -17,7 +15,6 @@ from seqtrain.plugin import PROJECT
 from seqtrain.registry.component import NoConfig, Preset, RegisteredComponent
 from seqtrain.registry.filters import PluginFilters
 from seqtrain.registry.first_party import BUILTIN, first_party_plugin
-from seqtrain.registry.hooks import new_manager
 from seqtrain.registry.installed import Plugin
 
 __all__ = ["NoConfig", "Plugin", "Preset", "RegisteredComponent", "Registry"]
@@ -34,16 +31,9 @@ class Registry:
         plugins: every plugin found, usable or not, in a fixed order.
         plugin_filters: what the user has switched off; a child process is to find the same plugins by
             `plugin_filters.to_environment()`.
-        manager: where the modules of the usable plugins are registered, each under its plugin's id.
     """
 
-    def __init__(
-        self,
-        plugins: Iterable[Plugin],
-        plugin_filters: PluginFilters | None = None,
-        manager: PluginManager | None = None,
-    ) -> None:
-        self.plugin_manager = new_manager() if manager is None else manager
+    def __init__(self, plugins: Iterable[Plugin], plugin_filters: PluginFilters | None = None) -> None:
         self.plugins = tuple(plugins)
         self.plugin_filters = PluginFilters() if plugin_filters is None else plugin_filters
         self._registered = tuple(

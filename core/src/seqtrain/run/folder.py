@@ -18,7 +18,9 @@ from typing import Any
 
 from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path
 from seqtrain.checkpoint.catalog import IMPORTED
+from seqtrain.config.paths import expand_home
 from seqtrain.errors import CheckpointError, UsageError
+from seqtrain.run.environment import read_environment, with_computing, with_start
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # some network file systems
@@ -35,7 +37,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.expanduser().absolute()
+        self.path: Path = expand_home(path).absolute()
 
     @property
     def config(self) -> Path:
@@ -44,7 +46,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, plugins, command line, machine and data of the latest start."""
+        """Versions, plugins, command line, machine and data of the latest start, and the starts before it."""
         return self.path / "environment.json"
 
     @property
@@ -106,9 +108,13 @@ class RunFolder:
         Make the folder and its subfolders where they are missing, and try out whether files can be written.
 
         Raises:
-            UsageError: the path is a file.
+            UsageError: the path is a file, or its name is not UTF-8.
             CheckpointError: nothing can be written there, or what should be a file in it is none.
         """
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError as error:  # safetensors could not open the files in it
+            raise UsageError(f"The name {self.path} is not UTF-8. Choose another --run-dir.") from error
         probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
@@ -208,13 +214,14 @@ class RunFolder:
 
     def write_environment(self, *, command: Sequence[str], plugins: Mapping[str, Mapping[str, str | None]]) -> None:
         """
-        Write environment.json: with what, by which command, and on which machine this run was started.
+        Add a start to environment.json: with what, by which command, and on which machine.
 
         Args:
             command: the words of the command line.
             plugins: distribution and version of each plugin, by its id.
         """
-        record = {
+        system = os.uname()  # platform.platform() would start a process to say the same
+        start = {
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "command": list(command),
             "working_directory": str(Path.cwd()),
@@ -223,17 +230,40 @@ class RunFolder:
             "plugins": dict(sorted(plugins.items())),
             "machine": {
                 "host": socket.gethostname(),
-                "platform": platform.platform(),
-                "processor": platform.machine(),
+                "platform": f"{system.sysname}-{system.release}-{system.machine}-with-{''.join(platform.libc_ver())}",
+                "processor": system.machine,
                 "cpus": os.cpu_count(),
             },
         }
-        self._write_json(self.environment, record)
+        self._write_json(self.environment, with_start(self._read_environment(), start))
 
     def add_to_environment(self, **entries: Any) -> None:
         """Add what was found out since to environment.json."""
-        record = json.loads(self.environment.read_text(encoding="utf-8"))
-        self._write_json(self.environment, {**record, **entries})
+        self._write_json(self.environment, {**self._read_environment(), **entries})
+
+    def add_computing(self, computing: Mapping[str, Any]) -> list[str]:
+        """Add to environment.json how the latest start computes; return what changed since the one before."""
+        record, changed = with_computing(self._read_environment(), computing)
+        self._write_json(self.environment, record)
+        return changed
+
+    def _read_environment(self) -> dict[str, Any]:
+        """Return what environment.json holds; one that cannot be read is set aside, with a warning."""
+        try:
+            return read_environment(self.environment)
+        except ValueError as error:
+            aside = _old_name(self.environment)
+            logger.warning(
+                "%s cannot be read (%s), so what earlier starts ran with is not known. It is now %s.",
+                self.environment,
+                error,
+                aside.name,
+            )
+            try:
+                self.environment.rename(aside)
+            except OSError as failure:
+                raise self._not_writable(failure) from failure
+            return {}
 
     def write_init_from(self, record: Mapping[str, Any]) -> None:
         """Write init_from.json."""

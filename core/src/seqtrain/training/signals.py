@@ -94,7 +94,7 @@ def _watching(stop_file: str | None, stop: Callable[[str, int], None]) -> Iterat
     if stop_file is None:
         yield
         return
-    path, ended = Path(stop_file).expanduser().absolute(), threading.Event()
+    path, ended = Path(stop_file).absolute(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(_SECONDS):

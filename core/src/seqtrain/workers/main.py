@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import finish
+from seqtrain.metrics.console import protect_terminal
 from seqtrain.registry.discovery import discover
 from seqtrain.workers.report import WorkerReport, is_supervised
 from seqtrain.workers.spec import WorkerSpec
@@ -50,4 +51,5 @@ def _settle_in() -> None:
 
 
 if __name__ == "__main__":
+    protect_terminal()
     sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from seqtrain.config.dump import to_yaml
+from seqtrain.config.paths import expand_home
 from seqtrain.config.reader import read_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.config.tree import Problems
@@ -171,7 +172,7 @@ def _is_of(value: Any, hint: Any) -> bool:
 
 
 def _absolute(path: Path) -> str:
-    return str(path.expanduser().absolute())
+    return str(expand_home(path).absolute())
 
 
 def plugin_set(registry: Registry) -> dict[str, list[str | None]]:

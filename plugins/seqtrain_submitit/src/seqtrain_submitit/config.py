@@ -16,7 +16,7 @@ class SubmititConfig:
     """What a job asks SLURM for. Workers of a host and hosts are `distributed.workers` and `distributed.nodes`."""
 
     executor: str = option("slurm", help="where workers run: a SLURM job, or this machine", choices=("slurm", "local"))
-    folder: str = option("submitit", help="folder for job files and logs, which all hosts must see")
+    folder: str = option("submitit", help="folder for job files and logs, which all hosts must see", is_path=True)
     partition: str | None = option(None, help="SLURM partition; default: the cluster's")
     account: str | None = option(None, help="SLURM account that pays; default: the user's")
     minutes: int = option(60, help="time limit of the SLURM job", unit="minutes", ge=1)

@@ -66,7 +66,7 @@ class SubmititLauncher:
             raise ConfigError(
                 f"distributed.nodes is {nodes}, but distributed.launcher.executor=local starts workers on one host."
             )
-        folder = Path(self.config.folder).expanduser().absolute()
+        folder = Path(self.config.folder).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=folder))
         parameters = {"nodes": nodes, "tasks_per_node": workers, "gpus_per_node": self.config.gpus_per_node}

@@ -63,7 +63,7 @@ class HuggingFaceConfig:
     The special tokens are looked up by name; the ones that a given file lacks are added behind its last id.
     """
 
-    path: str | None = option(None, help="a tokenizer.json to use as it is; by default one is trained")
+    path: str | None = option(None, help="a tokenizer.json to use as it is; by default one is trained", is_path=True)
     vocab_size: int = option(
         8000, help="entries when trained, the 4 special ones and 256 bytes included", unit="tokens", ge=260
     )

@@ -24,19 +24,22 @@ class CorpusConfig:
     train: Any = option(
         None,
         help="text file, plain or .gz, or a list of files or of {path: FILE, weight: W}; default: the built-in corpus",
+        is_path=True,
     )
     train_temperature: float = option(
         1.0,
         help="T evens out training data of several sizes: of an epoch, data of n examples are a share in proportion "
         "to weight * n^(1/T); 1 leaves sizes as they are",
         ge=1,
+        allow_inf=True,
     )
     valid: Any = option(
         None,
         help="validation file, a list of files, or a map of names to these; the first one decides what is best",
         may_change=True,
+        is_path=True,
     )
-    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True)
+    test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True, is_path=True)
     dummy: DummyConfig = option(
         default_factory=DummyConfig, help="made-up data instead of files, for benchmarks and dry runs"
     )

@@ -39,7 +39,7 @@ def find_text(prefix: str, suffix: str, *, packed: bool = True) -> Path:
     Raises:
         DataError: neither is there.
     """
-    plain = Path(f"{prefix}.{suffix}").expanduser()
+    plain = Path(f"{prefix}.{suffix}")
     return _find(plain, packed=packed, advice="check the prefix and the language")
 
 
@@ -50,7 +50,7 @@ def find_file(name: str, *, packed: bool = True) -> Path:
     Raises:
         DataError: neither is there.
     """
-    plain = Path(name).expanduser()
+    plain = Path(name)
     if plain.is_dir():
         raise DataError(f"{plain} is a folder. Name the text files in it, such as {plain / 'train.txt'}.")
     return _find(plain, packed=packed, advice="check the path")

@@ -54,7 +54,7 @@ class HuggingFace:
     def train(self, lines: Iterable[str]) -> None:
         """Read the tokenizer.json given by the config, or learn a byte-level BPE."""
         if self._config.path is not None:
-            self._use(_read_given(Path(self._config.path).expanduser()))
+            self._use(_read_given(Path(self._config.path)))
             return
         sample = sample_evenly(lines, self._config.sample_lines)
         if not any(sample):
