@@ -136,7 +136,7 @@ def test_what_is_saved_is_loaded(name, tmp_path):
     assert trained(name).fingerprint == loaded.fingerprint
     assert trained(name).vocabulary() == loaded.vocabulary()
     assert rows_of(trained(name), LINES) == rows_of(loaded, LINES)
-    assert len(list((tmp_path / "task" / "tokenizer").iterdir())) == 1
+    assert len(list((tmp_path / "task" / "tokenizer").iterdir())) == (2 if name == "word" else 1)
 
 
 def test_a_missing_or_damaged_file_is_named(name, tmp_path):
@@ -144,11 +144,12 @@ def test_a_missing_or_damaged_file_is_named(name, tmp_path):
     with pytest.raises(CheckpointError, match="Cannot read the tokenizer"):
         MAKERS[name]().load(tmp_path)
     trained(name).save(tmp_path)
-    (path,) = tmp_path.iterdir()
-    for damage in (b"", b"{}", b"\xff\xfe" * 50):
-        path.write_bytes(damage)
-        with pytest.raises(CheckpointError, match=rf"{path.name} is damaged"):
-            MAKERS[name]().load(tmp_path)
+    for path in list(tmp_path.iterdir()):
+        for damage in (b"", b"{}", b"\xff\xfe" * 50):
+            path.write_bytes(damage)
+            with pytest.raises(CheckpointError, match=rf"{path.name} is damaged"):
+                MAKERS[name]().load(tmp_path)
+        trained(name).save(tmp_path)
 
 
 def test_no_text_is_refused(name):
@@ -235,7 +236,7 @@ def test_whitespace_counts_and_undoes_its_joiner():
 
 def whitespace_without_joiner(other):
     tokenizer = whitespace(WhitespaceConfig(joiner=None))
-    tokenizer._use(other.vocabulary())
+    tokenizer._use(other.vocabulary(), 1)
     return tokenizer
 
 
@@ -259,6 +260,76 @@ def test_word_splits_marks_off():
     assert ["Grüß", "dich", ",", "it", "'", "s", "3", ".", "5", "!"] == tokenizer.tokens(
         rows_of(tokenizer, ["Grüß dich, it's 3.5!"])[0]
     )
+
+
+MARKED = [
+    "\u0939\u093f\u0928\u094d\u0926\u0940 \u0926\u093f\u0932\u094d\u0932\u0940",  # Hindi: vowel signs, virama
+    "\u0ba4\u0bae\u0bbf\u0bb4\u0bcd",  # Tamil
+    "\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48",  # Thai: no blanks, so a run is one word
+    "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd",  # pointed Hebrew
+    "\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627",  # vocalised Arabic
+    "Vie\u0323\u0302t na\u0308her",  # decomposed Latin
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian: a non-joiner within the word
+    "\u0d28\u0d4d\u200d \u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Malayalam and Sinhala: joiners
+    "\u1019\u103c\u1014\u103a\u1019\u102c \u1781\u17d2\u1798\u17c2\u179a",  # Burmese and Khmer
+    "m\u00b2 x\u0332 1\ufe0f\u20e3",  # a number that is no digit, an enclosing mark
+]
+
+
+@pytest.mark.parametrize("line", MARKED, ids=ascii)
+def test_word_keeps_combining_marks_with_their_word(line):
+    """What stands between blanks is one word, whatever marks and joiners are in it; decoding gives the line back."""
+    tokenizer = word(WordConfig())
+    tokenizer.train([line])
+    (ids,) = rows_of(tokenizer, [line])
+
+    assert line.split(" ") == tokenizer.tokens(ids)
+    assert line == tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Hello, world! (It's \"quite\" nice, isn't it?) 3.5 and 3,000.",
+        "don\u2019t, l\u2019eau; well-known... \u00bfqu\u00e9?",
+        "Er sagte: \u201eJa\u201c und \u00bbnein\u00ab.",
+        "\u4ed6\u8bf4\uff1a\u201c\u4f60\u597d\u3002\u201d",
+        "\u0915\u093f\u0924\u093e\u092c\u0964 \u062e\u062f\u0627\u060c \u05e6\u05d4\u05f4\u05dc",
+        "\U0001f469\u200d\U0001f4bb \U0001f44d\U0001f3fd \u2764\ufe0f ok",  # one character each, though of several code points
+    ],
+    ids=ascii,
+)
+def test_word_puts_marks_back_where_they_are_written(line):
+    """Punctuation stands at the words that it usually stands at, not between blanks."""
+    tokenizer = word(WordConfig())
+    tokenizer.train([line])
+
+    assert line == tokenizer.decode(rows_of(tokenizer, [line])[0])
+
+
+def test_word_spaces_marks_as_the_training_text_does():
+    """Where all marks stand between blanks, as in text that is split already, decoding puts them there."""
+    tokenizer = word(WordConfig())
+    tokenizer.train(["a house , not a boat .", "it is big !"])
+    line = "it is a boat , a big house !"
+    ids = rows_of(tokenizer, [line])[0]
+
+    assert line == tokenizer.decode(ids)
+    tokenizer.train(["a house, not a boat.", "it is big!"])
+    assert "a boat, big!" == tokenizer.decode(rows_of(tokenizer, ["a boat , big !"])[0])
+
+
+def test_a_vocabulary_of_words_without_marks_goes_on_as_it_was_learned(tmp_path):
+    """One saved before words kept their marks has no `rule.json`: it splits and joins as it did."""
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    (tmp_path / "vocabulary.json").write_text(json.dumps([*special, "na", "her", "\u0308", "."]))
+    old = word(WordConfig())
+    old.load(tmp_path)
+    old.save(tmp_path / "again")
+
+    assert [[4, 6, 5, 7]] == rows_of(old, ["na\u0308her."])
+    assert "na \u0308 her ." == old.decode([4, 6, 5, 7])
+    assert ["vocabulary.json"] == [path.name for path in (tmp_path / "again").iterdir()]
 
 
 @pytest.mark.parametrize(("name", "size"), [("bpe", 8000), ("unigram", 8000), ("hf", 8000)])

@@ -78,7 +78,7 @@ class HuggingFaceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WordConfig:
-    """Settings of `word`: runs of letters and digits, and every other mark by itself."""
+    """Settings of `word`: runs of letters, digits and their combining marks, and every other character by itself."""
 
     vocab_size: int | None = option(
         32_000, help="most entries, the 4 special ones included; null: all", unit="words", ge=5
