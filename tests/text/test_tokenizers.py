@@ -21,7 +21,7 @@ from seqtrain_text.hugging_face import HuggingFace
 from seqtrain_text.plugin import seqtrain_components
 from seqtrain_text.sentence_piece import bpe, unigram
 from seqtrain_text.symbols import char, whitespace, word
-from seqtrain_text.tokenizer import sample_evenly
+from seqtrain_text.tokenizer import cut_long_lines, sample_evenly
 
 MULTI30K = Path(__file__).parents[3] / "shared/data/multi30k-en-de"
 LINES = [
@@ -384,6 +384,71 @@ def test_a_missing_tokenizer_json_is_an_error(tmp_path):
 def test_a_sample_is_every_kth_line(count, limit, expected):
     """For the smallest power of two that keeps within the limit."""
     assert expected == sample_evenly(range(count), limit)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("abcde", ["abcde"]),
+        ("ab cd ef", ["ab cd", "ef"]),
+        ("abcdefgh ij", ["abcde", "fgh", "ij"]),
+        ("      a", ["     ", "a"]),
+        ("abcde\u0301fghij", ["abcd", "e\u0301fgh", "ij"]),  # not between a letter and its mark
+        ("abc\u0dca\u200d\u0dbbd", ["ab", "c\u0dca\u200d\u0dbbd"]),
+        ("a" + "\u0301" * 6, ["a" + "\u0301" * 4, "\u0301\u0301"]),
+        ("", [""]),
+    ],
+)
+def test_long_lines_are_cut_at_blanks_or_between_characters(line, expected):
+    """A part has at most `longest` characters; but for the blanks at the cuts, nothing is lost."""
+    assert expected == list(cut_long_lines([line], 5))
+
+
+@given(st.lists(st.text("ab \u0301\u200d", max_size=40), max_size=3), st.integers(1, 9))
+def test_nothing_but_blanks_is_lost_where_lines_are_cut(lines, longest):
+    """Put together, the parts are the lines."""
+    parts = list(cut_long_lines(lines, longest))
+
+    assert "".join(lines).replace(" ", "") == "".join(parts).replace(" ", "")
+    assert all(len(part) <= longest for part in parts)
+
+
+@pytest.mark.parametrize("name", ["bpe", "unigram", "hf"])
+def test_a_corpus_of_one_line_gives_the_vocabulary_of_its_words(name, caplog):
+    """However long a line is, all of it is learned from; where it is cut does not matter."""
+    caplog.set_level("INFO")
+    one_line, lines = MAKERS[name](), MAKERS[name]()
+    text = " ".join(LINES)
+    repeats = 1_200_000 // len(text)
+    one_line.train([" ".join([text] * repeats)])
+    lines.train([text] * repeats)
+
+    assert "1 lines have more than 10000 characters" in caplog.text
+    if name == "bpe":
+        assert lines.vocabulary() == one_line.vocabulary()
+    (ids,) = rows_of(one_line, [LINES[3]])
+    assert LINES[3] == one_line.decode(ids)
+    assert len(ids) <= len(rows_of(lines, [LINES[3]])[0]) + 2
+
+
+@pytest.mark.parametrize("name", ["bpe", "unigram"])
+def test_lines_with_a_character_that_sentencepiece_reserves_are_learned_from(name):
+    """It would leave out every line with U+2585, a bar of progress bars, and say nothing."""
+    tokenizer = MAKERS[name]()
+    line = "done \u2585\u2585\u2585 of it \u2585"
+    tokenizer.train([*LINES, *[line] * 9])
+
+    assert line == tokenizer.decode(rows_of(tokenizer, [line])[0])
+    assert 3 not in rows_of(tokenizer, [line])[0]
+
+
+def test_a_line_without_blanks_is_learned_from():
+    """As of a genome: the commonest pairs of letters become pieces."""
+    tokenizer = bpe(BPEConfig(vocab_size=16))
+    tokenizer.train(["acgt" * 400_000])
+
+    assert "acgtacgt" == tokenizer.decode(rows_of(tokenizer, ["acgtacgt"])[0])
+    assert "acgt" in tokenizer.vocabulary()
 
 
 @pytest.mark.skipif(not MULTI30K.is_dir(), reason="needs ../shared/data/multi30k-en-de")

@@ -7,6 +7,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from seqtrain_text.tokenizer import (
     SPECIAL_TOKENS,
     UNKNOWN,
     check_vocabulary,
+    cut_long_lines,
     damaged,
     digest,
     flatten,
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "sentencepiece.model"
 CACHED_WORDS = 100_000  # some 20 MB
+RESERVED = "\u2585"  # which sentencepiece leaves out lines for
 _LINE_END = np.array([-1], np.int32).tobytes()
 
 
@@ -99,22 +102,24 @@ class SentencePiece:
 
     def train(self, lines: Iterable[str]) -> None:
         """Learn the pieces; see `Tokenizer.train`."""
-        sample = sample_evenly(lines, self._config.sample_lines)
+        sample = sample_evenly(cut_long_lines(lines), self._config.sample_lines)
         if not any(line.strip() for line in sample):
             raise DataError(
                 "There is no text to learn a vocabulary from: every line is empty. Check the training files."
             )
+        has_reserved = any(RESERVED in line for line in sample)
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(sample),
+                sentence_iterator=chain.from_iterable(line.split(RESERVED) for line in sample),
                 model_writer=model,
                 model_type=self._model_type,
                 vocab_size=self._config.vocab_size,
                 hard_vocab_limit=False,  # a small text gives fewer
                 character_coverage=self._config.character_coverage,
                 normalization_rule_name=self._config.normalization,
-                max_sentence_length=1 << 20,  # bytes; longer lines would be left out
+                user_defined_symbols=[RESERVED] if has_reserved else [],
+                max_sentence_length=1 << 20,  # bytes, more than any line here has; longer ones would be left out
                 num_threads=16,  # decides how sums are split, and so the model: never the number of cores
                 pad_id=PADDING,
                 bos_id=BOS,
