@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -169,6 +170,10 @@ def test_no_text_is_refused(name):
         "\u00a0x\u00a0 y",
         "\u200b a\u0308 \u00a8 b\x00",
         "\u2603\u2603 \u2603",
+        " ",
+        "",
+        "",
+        "   ",
     ]
 )
 @pytest.mark.parametrize("normalization", ["nmt_nfkc", "identity", "nfkc_cf"])
@@ -177,6 +182,66 @@ def test_bpe_by_words_equals_sentencepiece_on_whole_lines(normalization, lines):
     tokenizer = bpe_with(normalization)
 
     assert tokenizer._processor.encode(lines) == rows_of(tokenizer, lines)
+
+
+KEPT = "a b\t\r\u00a0\u3000\u2028\u200c\u200b\ufeff\u0085\x01\uff0c\u00bd\u2122\ufb01e\u0301"
+WHOLE = [
+    "        return x  # indented",
+    "two  blanks, one at the end ",
+    "   ",
+    "a\tb\t\tc",
+    "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # a non-joiner
+    "\u4f60\u597d\uff0c\u4e16\u754c\uff01\u3000m\u00b2 \u00bd\u2026 \u2122",  # full-width marks and blank
+    "\u00ab\u00a0oui\u00a0!\u00a0\u00bb",
+    "e\u0301 \ufb01n \ufeffx\u2028y\rz",
+]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: bpe(BPEConfig(vocab_size=200)), lambda: unigram(UnigramConfig(vocab_size=140))]
+)
+def test_by_default_all_characters_and_blanks_come_back(make):
+    """Neither indentation nor full-width marks nor joiners are lost, so a model can write them."""
+    tokenizer = make()
+    tokenizer.train([*LINES, *WHOLE * 3])
+
+    assert WHOLE == [tokenizer.decode(ids) for ids in rows_of(tokenizer, WHOLE)]
+    assert 3 not in tokenizer.encode_batch(WHOLE)[0]
+
+
+@functools.cache
+def sentencepiece_of(name, **settings):
+    make, config = {"bpe": (bpe, BPEConfig), "unigram": (unigram, UnigramConfig)}[name]
+    tokenizer = make(config(vocab_size=120, **settings))
+    tokenizer.train([*LINES, *KEPT, KEPT])
+    return tokenizer
+
+
+@given(st.lists(st.text(KEPT, max_size=20), min_size=1, max_size=4))
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("bpe", {}), ("bpe", {"dropout": 0.3}), ("unigram", {}), ("unigram", {"sampling_alpha": 0.2})],
+)
+def test_any_text_of_known_characters_comes_back(name, settings, lines):
+    """However it is split: by words, whole, or by chance."""
+    tokenizer = sentencepiece_of(name, **settings).sampled(1, 1)
+
+    assert lines == [tokenizer.decode(ids) for ids in rows_of(tokenizer, lines)]
+
+
+def test_an_identity_model_that_was_saved_before_goes_on_leaving_out_blanks(monkeypatch):
+    """Whether blanks are kept is a matter of the model, not of the settings."""
+    train = sentencepiece.SentencePieceTrainer.train
+    monkeypatch.setattr(
+        sentencepiece.SentencePieceTrainer,
+        "train",
+        lambda **given: train(**{**given, "remove_extra_whitespaces": True}),
+    )
+    tokenizer = bpe(BPEConfig(vocab_size=120, dropout=0.1))
+    tokenizer.train(LINES)
+
+    for encoder in (tokenizer, tokenizer.sampled(1, 1)):
+        assert ["a man", ""] == [tokenizer.decode(ids) for ids in rows_of(encoder, ["  a  man ", "  "])]
 
 
 @functools.cache
