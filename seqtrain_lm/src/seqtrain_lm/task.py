@@ -80,7 +80,10 @@ class LMTask(TextTask[BlockDataset]):
 
     def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
         """Return the one column of each file."""
-        return [[Column(file.path, self._tokenizer, split, self.reader, samples=split == "train")] for file in files]
+        return [
+            [Column(file.path, self._tokenizer, split, self.reader, samples=split == "train", is_written=True)]
+            for file in files
+        ]
 
     def policy(self, split: str) -> LinePolicy:
         """Keep all lines as they are: what is too long, blocks decide."""
