@@ -217,21 +217,21 @@ def test_no_changed_byte_of_a_store_is_used(data, name, how, cached, breaking_by
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, bytes]]:
-    """The files of each tokenizer, the vocabulary last, and what is in them."""
+    """The file of each tokenizer, and what is in it."""
     files = {}
     for name, make in TOKENIZERS.items():
         folder, tokenizer = tmp_path_factory.mktemp(name), make()
         tokenizer.train(TEXT.splitlines())
         tokenizer.save(folder)
-        for path in sorted(folder.iterdir()):
-            files[f"{name}/{path.name}"] = files[name] = path, path.read_bytes()
+        (path,) = folder.iterdir()
+        files[name] = path, path.read_bytes()
     return files
 
 
 @pytest.mark.fault("F22")
 @pytest.mark.fault("F31")
 @pytest.mark.parametrize("how", ["any bytes", "changed", "changed values"])
-@pytest.mark.parametrize("name", [*TOKENIZERS, "word/rule.json"])
+@pytest.mark.parametrize("name", TOKENIZERS)
 @settings(fuzzed, max_examples=TRIALS // 2)
 @given(data=st.data())
 def test_a_broken_vocabulary_is_refused_or_of_use(data, name, how, saved, breaking_bytes, breaking_tree, ours, count):
@@ -242,14 +242,11 @@ def test_a_broken_vocabulary_is_refused_or_of_use(data, name, how, saved, breaki
     else:
         content = content_of(how, data, whole, breaking_bytes)
     path.write_bytes(content)
-    tokenizer = TOKENIZERS[name.partition("/")[0]]()
+    tokenizer = TOKENIZERS[name]()
     count()
 
     with ours(path.name):
-        try:
-            tokenizer.load(path.parent)
-        finally:
-            path.write_bytes(whole)
+        tokenizer.load(path.parent)
         ids, _ = tokenizer.encode_batch(TEXT.splitlines())
         vocabulary = tokenizer.vocabulary()
         assert len(vocabulary) == tokenizer.vocab_size > max(ids, default=0)

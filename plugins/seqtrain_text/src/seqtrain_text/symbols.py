@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,7 @@ from seqtrain_text.tokenizer import (
 from seqtrain_text.words import find_words, find_words_without_marks, join_words
 
 FILE_NAME = "vocabulary.json"
-RULE_FILE_NAME = "rule.json"
+RULE = "rule "  # and a number: the last entry of the file, which no rule makes a token of, for its blank
 LINES_TO_CHOOSE_BY = 1000
 
 
@@ -171,23 +170,22 @@ class Symbols:
 
     def save(self, folder: Path) -> None:
         """Write the tokens in the order of their ids and the rule that they were learned by, unless it is the first."""
-        if self._rule > 1:
-            write_whole(folder / RULE_FILE_NAME, json.dumps(self._rule).encode())
-        write_whole(folder / FILE_NAME, json.dumps(self._tokens, ensure_ascii=False, indent=0).encode())
+        rule = [f"{RULE}{self._rule}"] if self._rule > 1 else []
+        write_whole(folder / FILE_NAME, json.dumps([*self._tokens, *rule], ensure_ascii=False, indent=0).encode())
 
     def load(self, folder: Path) -> None:
         """Read the tokens, which go on being split by the rule that they were learned by."""
-        path, rule_path = folder / FILE_NAME, folder / RULE_FILE_NAME
-        tokens = _read_json(path)
+        path = folder / FILE_NAME
+        try:
+            tokens = json.loads(read_saved(path))
+        except (ValueError, RecursionError) as error:
+            raise damaged(path, error) from error
         check_vocabulary(tokens, path)
-        rule = _read_json(rule_path) if rule_path.exists() else 1
-        if not isinstance(rule, int) or rule not in self._rules:
-            raise damaged(rule_path, f"{rule!r} is no rule that this version knows")
+        rule = 1
+        if tokens[-1].startswith(RULE):
+            *tokens, last = tokens
+            known = {f"{RULE}{number}": number for number in self._rules}
+            if last not in known:
+                raise damaged(path, f"{last!r} is none of {', '.join(known)}, which this version knows")
+            rule = known[last]
         self._use(tokens, rule)
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_saved(path))
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, error) from error
