@@ -17,6 +17,8 @@ from seqtrain_text.differences import differences
         ("a", "", [("a", "")]),
         ("", "b", [("", "b")]),
         ("two  blanks", "two blanks", [(" ", "")]),
+        (" " * 50 + "x = 1", "x = 1", [(" " * 40, ""), (" " * 10, "")]),
+        ("x = 1", "y" * 50 + "x = 1", [("", "y" * 40), ("", "y" * 10)]),
         ("the \ufb01rst", "the first", [("\ufb01", "fi")]),
         ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647", "\u0645\u06cc \u062e\u0648\u0627\u0647", [("\u200c", " ")]),
         ("Apples, Are Nice", "apples, are nice", [("A", "a"), ("A", "a"), ("N", "n")]),

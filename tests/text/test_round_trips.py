@@ -53,7 +53,7 @@ def test_words_lose_odd_blanks():
     lines = ["  return x", "as it is"]
 
     for tokenizer in (whitespace(WhitespaceConfig()), word(WordConfig())):
-        assert RoundTrips(2, 1, 0, (("  ", "", 1),)) == look_at(trained(tokenizer, lines), lines, 1 << 20)
+        assert RoundTrips(2, 1, 0, ((" ", "", 1),)) == look_at(trained(tokenizer, lines), lines, 1 << 20)
 
 
 def test_lines_that_are_cut_are_passed_over():

@@ -68,4 +68,8 @@ def _until_they_agree(text: str, here: int, other: str, there: int) -> tuple[int
             continue
         if text[length : length + AGREE] == other[other_length : other_length + AGREE]:
             return length, other_length
-    return min(left, LONGEST), min(other_left, LONGEST)
+    surplus = left - other_left
+    return (
+        0 if surplus <= -LONGEST else min(left, LONGEST),  # what is so much longer has something more
+        0 if surplus >= LONGEST else min(other_left, LONGEST),
+    )

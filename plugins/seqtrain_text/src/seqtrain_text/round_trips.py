@@ -111,4 +111,6 @@ def look_at(encoder: GivesTextBack, lines: Sequence[str], longest: int) -> Round
 
 
 def _distinct(line: str, restored: str) -> list[Difference]:
-    return list(dict.fromkeys(islice(differences(line, restored), MOST_IN_A_LINE)))
+    """Return what is different, each once; of several blanks, the first."""
+    found = islice(differences(line, restored), MOST_IN_A_LINE)
+    return list(dict.fromkeys(Difference(*(part[0] if part.isspace() else part for part in each)) for each in found))
