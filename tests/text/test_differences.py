@@ -21,7 +21,8 @@ from seqtrain_text.differences import differences
         ("x = 1", "y" * 50 + "x = 1", [("", "y" * 40), ("", "y" * 10)]),
         ("the \ufb01rst", "the first", [("\ufb01", "fi")]),
         ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647", "\u0645\u06cc \u062e\u0648\u0627\u0647", [("\u200c", " ")]),
-        ("Apples, Are Nice", "apples, are nice", [("A", "a"), ("A", "a"), ("N", "n")]),
+        ("Apples, Bread, Milk", "apples, bread, milk", [("A", "a"), ("B", "b"), ("M", "m")]),
+        ("some punktual punks", "some <unk> <unk>", [("punktual punks", "<unk> <unk>")]),
         ("say xyzzy now, and xyzzy", "say <unk> now, and <unk>", [("xyzzy", "<unk>"), ("xyzzy", "<unk>")]),
     ],
 )

@@ -386,24 +386,26 @@ def test_word_spaces_marks_as_the_training_text_does():
 def test_a_vocabulary_of_words_without_marks_goes_on_as_it_was_learned(tmp_path):
     """One saved before words kept their marks names no rule: it splits and joins as it did."""
     special = ["<pad>", "<s>", "</s>", "<unk>"]
-    (tmp_path / "vocabulary.json").write_text(json.dumps([*special, "na", "her", "\u0308", "."]))
+    (tmp_path / "vocabulary.json").write_text(json.dumps([*special, "na", "her", "\u0308", "."], indent=0))
     old = word(WordConfig())
     old.load(tmp_path)
     old.save(tmp_path / "again")
 
     assert [[4, 6, 5, 7]] == rows_of(old, ["na\u0308her."])
     assert "na \u0308 her ." == old.decode([4, 6, 5, 7])
-    assert "rule" not in (tmp_path / "again" / "vocabulary.json").read_text()
+    assert "\n " not in (tmp_path / "again" / "vocabulary.json").read_text()
 
 
-def test_a_vocabulary_of_a_later_version_is_refused(tmp_path):
-    """By the rule that it names."""
+def test_the_rule_that_words_were_learned_by_is_the_indentation_of_their_vocabulary(tmp_path):
+    """So that the list is that of the tokens and nothing else; one that this version does not know is refused."""
     trained("word").save(tmp_path)
     path = tmp_path / "vocabulary.json"
-    assert '"rule 3"' in path.read_text().splitlines()[-2]  # its text is spaced throughout
-    path.write_text(path.read_text().replace("rule 3", "rule 9"))
+    content = path.read_text()
+    assert json.loads(content) == trained("word").vocabulary()
+    assert content.splitlines()[1] == '  "<pad>",'  # the third rule: its text is spaced throughout
+    path.write_text(content.replace('\n  "', '\n      "'))
 
-    with pytest.raises(CheckpointError, match="'rule 9' is none of rule 1, rule 2, rule 3, which this version knows"):
+    with pytest.raises(CheckpointError, match="indented by 6 blanks, which stands for no rule"):
         word(WordConfig()).load(tmp_path)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 BLOCK = 64  # characters that are compared together
-AGREE = 3  # so many characters that are the same end a difference
+AGREE = 4  # so many characters that are the same end a difference
 LONGEST = 40  # characters of a difference; a longer one is several
 _STEPS = [
     (total - step, step)

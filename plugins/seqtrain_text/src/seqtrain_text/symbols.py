@@ -28,7 +28,6 @@ from seqtrain_text.tokenizer import (
 from seqtrain_text.words import find_words, find_words_without_marks, join_words
 
 FILE_NAME = "vocabulary.json"
-RULE = "rule "  # and a number: the last entry of the file, which no rule makes a token of, for its blank
 LINES_TO_CHOOSE_BY = 1000
 
 
@@ -169,23 +168,26 @@ class Symbols:
         return list(self._tokens)
 
     def save(self, folder: Path) -> None:
-        """Write the tokens in the order of their ids and the rule that they were learned by, unless it is the first."""
-        rule = [f"{RULE}{self._rule}"] if self._rule > 1 else []
-        write_whole(folder / FILE_NAME, json.dumps([*self._tokens, *rule], ensure_ascii=False, indent=0).encode())
+        """
+        Write the tokens in the order of their ids.
+
+        Each stands on a line, indented by one blank for each rule that is older than the one they were learned by. So
+        the list has nothing but tokens, and a vocabulary from before there was a second rule is one of the first.
+        """
+        content = json.dumps(self._tokens, ensure_ascii=False, indent=self._rule - 1)
+        write_whole(folder / FILE_NAME, content.encode())
 
     def load(self, folder: Path) -> None:
         """Read the tokens, which go on being split by the rule that they were learned by."""
         path = folder / FILE_NAME
+        content = read_saved(path)
         try:
-            tokens = json.loads(read_saved(path))
+            tokens = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise damaged(path, error) from error
         check_vocabulary(tokens, path)
-        rule = 1
-        if tokens[-1].startswith(RULE):
-            *tokens, last = tokens
-            known = {f"{RULE}{number}": number for number in self._rules}
-            if last not in known:
-                raise damaged(path, f"{last!r} is none of {', '.join(known)}, which this version knows")
-            rule = known[last]
+        first_line = content.partition(b"\n")[2]
+        rule = 1 + len(first_line) - len(first_line.lstrip(b" "))
+        if rule not in self._rules:
+            raise damaged(path, f"its lines are indented by {rule - 1} blanks, which stands for no rule")
         self._use(tokens, rule)
