@@ -105,7 +105,7 @@ def test_language_models_are_measured_by_what_is_named(train_on, cli, tmp_path):
 
     assert outcome.code == 0, outcome.err
     found = measured(cli, tmp_path / "run")
-    assert ["perplexity", "nats_per_token"] == list(found)
+    assert ["perplexity", "nats_per_token", "unk_share"] == list(found)
     assert 2.718281828 ** found["nats_per_token"] == pytest.approx(found["perplexity"])
     refused = cli("evaluate", tmp_path / "run", "task.metrics=[bleu]")
     assert 3 == refused.code

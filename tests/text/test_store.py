@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_text import binarise, store
-from seqtrain_text.config import WhitespaceConfig
+from seqtrain_text.config import CharConfig, WhitespaceConfig
 from seqtrain_text.readers import Lines
 from seqtrain_text.store import Column, LinePolicy, build_stores
-from seqtrain_text.symbols import whitespace
+from seqtrain_text.symbols import char, whitespace
 
 SKIP = LinePolicy(empty="skip", too_long="skip", max_length=4)
 
@@ -156,12 +157,55 @@ def test_the_second_time_nothing_is_tokenised(tmp_path, pair, tokenizer, caplog)
     caplog.clear()
     second = build_stores(moved, cache=tmp_path / "cache", policy=SKIP)
 
-    assert encoded == tokenizer.num_lines == 10
+    assert encoded == tokenizer.num_lines == 10 + 10  # all lines, and the sample that is looked at
     assert [each.fingerprint for each in first] == [each.fingerprint for each in second]
     assert rows_of(first[0]) == rows_of(second[0])
     assert f"{tmp_path / 'moved' / 'x.en'}:1" == second[0].describe(0)
     assert "1 lines of" in caplog.text
     assert "were left out" in caplog.text
+
+
+def test_what_the_tokenizer_loses_is_told_each_time(tmp_path, pair, caplog):
+    """The store remembers: one unknown line of five of the source, and of the target one that loses two blanks."""
+    caplog.set_level(logging.INFO)
+    target = replace(pair[1], is_written=True)
+    for _ in range(2):
+        caplog.clear()
+        stores = build_stores([pair[0], target], cache=tmp_path / "cache", policy=SKIP)
+
+        assert [
+            {"lines": 5, "changed": 1, "with_unknown": 1, "differences": [["z", "<unk>", 1]]},
+            # a b c d is too long, and so not looked at
+            {"lines": 4, "changed": 1, "with_unknown": 0, "differences": [[" e ", "e", 1]]},
+        ] == [each.found["round_trips"] for each in stores]
+        lost = [record for record in caplog.records if "do not come back" in record.message]
+        assert [("source", "WARNING"), ("target", "WARNING")] == [
+            (record.message.split()[0], record.levelname) for record in lost
+        ]
+        assert "20 % of the lines" in lost[0].message
+        assert "'z' -> <unk> (1)" in lost[0].message
+        assert "25 % of the lines" in lost[1].message
+        assert "' e ' -> 'e' (1)" in lost[1].message
+        assert "task.tokenizer.normalization=identity" in lost[1].message
+        assert "task.tokenizer.character_coverage=1" in lost[0].message
+
+
+def test_rows_of_blanks_alone_are_empty(tmp_path):
+    """A tokenizer that keeps blanks has tokens for them; there is nothing to translate all the same."""
+    characters = char(CharConfig())
+    characters.train(["a b"])
+    (tmp_path / "x.en").write_text("a\n  \n \u3000\nb\n", encoding="utf-8")
+    (store,) = build_stores([Column(tmp_path / "x.en", characters, "source")], cache=tmp_path, policy=SKIP)
+
+    assert (2, 2) == (len(store), store.found["empty"])
+    assert ["x.en:1", "x.en:4"] == [store.describe(row).rpartition("/")[2] for row in range(2)]
+
+
+def test_fingerprints_are_those_of_the_first_version(tmp_path, pair):
+    """Worked out once, and kept: a run that was begun with other ones would not be resumed."""
+    stores = build_stores(pair, cache=tmp_path, policy=SKIP)
+
+    assert ["a502a3504ac7a60d", "ce242780921a9a19"] == [each.fingerprint[:16] for each in stores]
 
 
 def test_what_changes_the_rows_changes_the_fingerprint(tmp_path, pair):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,6 +74,12 @@ class RowEncoder:
     def sampled(self, seed: int, epoch: int) -> RowEncoder:
         """Return an encoder whose tokenizer draws how it splits texts, where it is set to; see `SamplesSubwords`."""
         return replace(self, tokenizer=sampled(self.tokenizer, seed, epoch))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the line that a row stands for, the two texts of a pair with `PAIR_SEPARATOR` between."""
+        ends = [place for place, each in enumerate(ids) if each == self.tokenizer.eos]
+        texts = [ids[start + 1 : end] for start, end in pairwise([-1, *ends, len(ids)])]
+        return PAIR_SEPARATOR.join(map(self.tokenizer.decode, texts))
 
     def encode_batch(self, lines: Sequence[str]) -> Rows:
         """

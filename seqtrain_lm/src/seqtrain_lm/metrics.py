@@ -50,30 +50,45 @@ def perplexity(_config: object) -> LikelihoodMetric:
 
 
 def bits_per_char(_config: object) -> LikelihoodMetric:
-    """Make the metric: bits for each Unicode code point."""
+    """Make the metric: bits for each Unicode code point, what the tokens leave out of the text included."""
     return LikelihoodMetric(
-        "bits_per_char", lambda text: _bits(text) / text.size.chars, lambda text: f"{text.size.chars} characters"
+        "bits_per_char",
+        lambda text: _bits(text) / text.size.chars,
+        lambda text: f"{text.size.chars} characters{_corrected(text)}",
     )
 
 
 def bits_per_byte(_config: object) -> LikelihoodMetric:
-    """Make the metric: bits for each byte in UTF-8."""
+    """Make the metric: bits for each byte in UTF-8, what the tokens leave out of the text included."""
     return LikelihoodMetric(
-        "bits_per_byte", lambda text: _bits(text) / text.size.num_bytes, lambda text: f"{text.size.num_bytes} bytes"
+        "bits_per_byte",
+        lambda text: _bits(text) / text.size.num_bytes,
+        lambda text: f"{text.size.num_bytes} bytes{_corrected(text)}",
     )
 
 
 def ppl_per_word(_config: object) -> LikelihoodMetric:
-    """Make the metric: the perplexity of a word, whatever tokens it is made of."""
+    """Make the metric: the perplexity of a word, whatever tokens it is made of, with what these leave out included."""
     return LikelihoodMetric(
         "ppl_per_word",
-        lambda text: _exp(text.nats / text.size.words),
-        lambda text: f"{text.size.words} words and line ends",
+        lambda text: _exp(text.text_nats / text.size.words),
+        lambda text: f"{text.size.words} words and line ends{_corrected(text)}",
     )
 
 
 def _bits(text: TextLikelihood) -> float:
-    return text.nats / math.log(2)
+    return text.text_nats / math.log(2)
+
+
+def _corrected(text: TextLikelihood) -> str:
+    """Say what the tokens do not tell of the text, and what that costs."""
+    if not text.corrections.count:
+        return ""
+    share = text.corrections.nats / text.text_nats
+    return (
+        f"; {text.corrections.lines} lines do not come back from their tokens, and spelling out what they lose is "
+        f"{100 * share:.3g} % of the bits"
+    )
 
 
 def _exp(nats: float) -> float:

@@ -16,13 +16,15 @@ from seqtrain.api import Tokenizer, WorkerGroup
 from seqtrain_lm.blocks import line_lengths
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.dataset import BlockFile
-from seqtrain_lm.likelihood import TextSize
+from seqtrain_lm.likelihood import Corrections, TextSize, TextSummary
 from seqtrain_lm.mapped_array import IntArray
 from seqtrain_lm.scoring import ReadTokens, TextSpan, TokenScorer, Window
 from seqtrain_lm.segmentation import EMPTY, LineSegmenter
 from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.padded import ranges
 from seqtrain_text.row_store import RowStore
+
+ROWS_AT_ONCE = 1000  # in memory
 
 
 def spans(store: RowStore, break_mode: str) -> Iterator[TextSpan]:
@@ -34,22 +36,25 @@ def spans(store: RowStore, break_mode: str) -> Iterator[TextSpan]:
         yield start, start + length
 
 
-def text_size(lines: Iterable[str], store: RowStore, break_mode: str) -> TextSize:
-    """Count what `spans` of a file are made of: all its lines, or those that are not empty, with their ends."""
-    chars = num_bytes = words = 0
+def summarise(lines: Iterable[str], store: RowStore, tokenizer: Tokenizer, break_mode: str) -> TextSummary:
+    """Look at what `spans` of a file are made of: all its lines, or those that are not empty, with their ends."""
     keeps_all = break_mode in ("none", "complete")
-    for line, length in zip(lines, line_lengths(store), strict=True):
-        if keeps_all or length > EMPTY:
-            chars += len(line) + 1
-            num_bytes += len(line.encode()) + 1
-            words += len(line.split()) + 1
-    return TextSize(chars, num_bytes, words)
+    return TextSummary.sum(
+        TextSummary(
+            size=TextSize.of(line),
+            corrections=Corrections.of(line, tokenizer.decode(row.tolist())),
+            num_tokens=len(row),
+            num_unknown=int(np.count_nonzero(row == tokenizer.unknown)),
+        )
+        for line, row in zip(lines, _rows(store), strict=True)
+        if keeps_all or len(row) > EMPTY
+    )
 
 
-def total_size(texts: Iterable[Iterable[str]], files: Iterable[BlockFile], break_mode: str) -> TextSize:
-    """Count the same of several files; `texts` are the lines of each."""
-    sizes = (text_size(lines, file.store, break_mode) for lines, file in zip(texts, files, strict=True))
-    return sum(sizes, TextSize())
+def _rows(store: RowStore) -> Iterator[IntArray]:
+    for start in range(0, len(store), ROWS_AT_ONCE):
+        tokens, lengths = store.gather(np.arange(start, min(start + ROWS_AT_ONCE, len(store))))
+        yield from np.split(tokens, np.cumsum(lengths)[:-1])
 
 
 def sum_log_probs(

@@ -12,12 +12,12 @@ from seqtrain_lm.blocks import BlockRules
 from seqtrain_lm.builtin import SPLITS, write_builtin_corpus
 from seqtrain_lm.config import LMConfig
 from seqtrain_lm.dataset import BlockDataset, BlockFile, block_rules, make_block_file, refuse_too_little
-from seqtrain_lm.likelihood import TextLikelihood, TextSize
+from seqtrain_lm.likelihood import TextLikelihood, TextSummary
 from seqtrain_lm.masking import MaskedBatches
 from seqtrain_lm.model_check import check_model
 from seqtrain_lm.objectives import make_batches, make_spec
 from seqtrain_lm.prediction import continue_lines, refuse_other_objectives, score_lines
-from seqtrain_lm.spans import sum_log_probs, total_size
+from seqtrain_lm.spans import sum_log_probs, summarise
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics
 from seqtrain_text.store import Column, LinePolicy, TokenStore
@@ -55,7 +55,7 @@ class LMTask(TextTask[BlockDataset]):
         self._config = config
         self._tokenizer = tokenizer()
         self._batches = make_batches(config, self._tokenizer)
-        self._sizes: dict[str, TextSize] = {}
+        self._summaries: dict[str, TextSummary] = {}
         super().__init__(
             config,
             tokenizers={"text": self._tokenizer},
@@ -80,7 +80,10 @@ class LMTask(TextTask[BlockDataset]):
 
     def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
         """Return the one column of each file."""
-        return [[Column(file.path, self._tokenizer, split, self.reader, samples=split == "train")] for file in files]
+        return [
+            [Column(file.path, self._tokenizer, split, self.reader, samples=split == "train", is_written=True)]
+            for file in files
+        ]
 
     def policy(self, split: str) -> LinePolicy:
         """Keep all lines as they are: what is too long, blocks decide."""
@@ -119,19 +122,34 @@ class LMTask(TextTask[BlockDataset]):
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad=ignore_grad)
 
     def measure(self, split: str, models: Sequence[nn.Module]) -> Mapping[str, float]:
-        """Score every token of a split once, unless the model has learned to restore hidden text."""
-        return super().measure(split, models) if self._config.objective == "causal" else {}
+        """
+        Score every token of a split once, unless the model has learned to restore hidden text.
+
+        The share of unknown tokens stands beside the measures: nobody asks a model which word one of them is.
+        """
+        measures = super().measure(split, models) if self._config.objective == "causal" else {}
+        return measures and {**measures, "unk_share": self._summaries[split].unk_share}
 
     def results(self, split: str, models: Sequence[nn.Module]) -> list[TextLikelihood]:
-        """Return the log-probability of a split, and how much text it is, which is counted once."""
+        """Return the log-probability of a split, and what text it is, which is looked at once."""
         files = self.plain_dataset(split).files
         nats, num_tokens = sum_log_probs(models, files, self._tokenizer, self._config, self.workers)
-        if split not in self._sizes:
-            texts = [self.reader(file.path) for file in self.corpus.files(split)]
-            self._sizes[split] = total_size(texts, files, self._config.break_mode)
-        context, stride = self._config.context, self._config.stride
-        size = self._sizes[split]
-        return [TextLikelihood(nats=nats, num_tokens=num_tokens, size=size, context=context, stride=stride)]
+        if split not in self._summaries:
+            self._summaries[split] = TextSummary.sum(
+                summarise(self.reader(text.path), file.store, self._tokenizer, self._config.break_mode)
+                for text, file in zip(self.corpus.files(split), files, strict=True)
+            )
+        known = self._summaries[split]
+        return [
+            TextLikelihood(
+                nats=nats,
+                num_tokens=num_tokens,
+                size=known.size,
+                context=self._config.context,
+                stride=self._config.stride,
+                corrections=known.corrections,
+            )
+        ]
 
     def describe_data(self, split: str) -> Sequence[Mapping[str, Any]]:
         """Say what became of the lines of each file."""

@@ -115,7 +115,14 @@ class TranslationTask(TextTask[ParallelDataset]):
         sampled = self._config.drawn_sides if split == "train" else ""
 
         def column(side: str, path: Path, tokenizer: Tokenizer) -> Column:
-            return Column(path, tokenizer, side, self.reader, samples=sampled in (side, "both"))
+            return Column(
+                path,
+                tokenizer,
+                side,
+                self.reader,
+                samples=sampled in (side, "both"),
+                is_written=side == "target",
+            )
 
         source, target = self._pair.source, self._pair.target
         return [[column("source", each.source, source), column("target", each.target, target)] for each in files]

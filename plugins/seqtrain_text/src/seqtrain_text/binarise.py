@@ -26,6 +26,7 @@ from seqtrain_text.files import TextScan
 from seqtrain_text.flat_rows import ended_rows
 from seqtrain_text.known_files import ask_once
 from seqtrain_text.readers import Lines, TextReader
+from seqtrain_text.round_trips import GivesTextBack, LineSample, look_at
 from seqtrain_text.store_meta import ColumnCounts, StoreMeta
 
 BLOCK_LINES = 10_000  # held in memory at a time
@@ -73,6 +74,7 @@ class Column:
         name: how messages call it, such as "source".
         reader: what takes the lines out of the file; another one than `Lines` may make a "line" of something else.
         samples: it is training text, which a tokenizer that is set to may split by chance; see `subword_sampling.py`.
+        is_written: models are to write such text, so that what its tokens lose is lost for good.
     """
 
     path: Path
@@ -80,6 +82,7 @@ class Column:
     name: str
     reader: TextReader = field(default_factory=Lines)
     samples: bool = False
+    is_written: bool = False
 
     def lines(self) -> Iterator[str]:
         """Read the file from its beginning."""
@@ -103,7 +106,8 @@ class LinePolicy:
     What happens to lines that are empty or too long; a line that is left out is left out of every column.
 
     Args:
-        empty: "error", "skip" or "keep" lines that give no token in some column; "allow" keeps them and says nothing.
+        empty: "error", "skip" or "keep" lines that give no token in some column, or have nothing but blanks there;
+            "allow" keeps them and says nothing.
         too_long: "error", "skip" or "truncate" (keep the beginning) lines above `max_length`.
         max_length: most tokens of a row, its eos included, >= 2.
     """
@@ -114,16 +118,31 @@ class LinePolicy:
 
 
 def binarise(
-    columns: Sequence[Column], policy: LinePolicy, folder: Path, *, num_lines: int, progress: Progress
+    columns: Sequence[Column],
+    policy: LinePolicy,
+    folder: Path,
+    *,
+    num_lines: int,
+    progress: Progress,
+    looks_at_text: bool = False,
 ) -> StoreMeta:
     """
     Write the columns' rows into an empty folder, a block of lines in memory at a time; all of it but `meta.json`.
+
+    Args:
+        columns: one or more files with as many lines each.
+        policy: what happens to empty and over-long lines.
+        folder: where the rows go.
+        num_lines: of each file.
+        progress: told how far it is.
+        looks_at_text: see what the tokenizers do to a sample of the lines.
 
     Raises:
         DataError: a file is not as the policy wants it, or nothing is left.
         OSError: the folder cannot be written.
     """
     meta = StoreMeta(0, 0, [ColumnCounts(_dtype_for(column.tokenizer.vocab_size)) for column in columns])
+    samples = [LineSample(num_lines) for _ in columns] if looks_at_text else []
     with ExitStack() as files:
         skipped_file = files.enter_context((folder / "skipped.bin").open("wb"))
         writers = [
@@ -132,7 +151,9 @@ def binarise(
         ]
         for block in _blocks(columns):
             encoded = [column.tokenizer.encode_batch(lines) for column, lines in zip(columns, block, strict=True)]
-            keep = _rows_to_keep(encoded, columns, policy, meta)
+            keep = _rows_to_keep(block, encoded, columns, policy, meta)
+            for sample, lines in zip(samples, block, strict=False):
+                sample.add(lines)
             for writer, rows in zip(writers, encoded, strict=True):
                 writer.write(rows, keep, policy.max_length)
             kept_before = meta.rows + np.cumsum(keep) - keep
@@ -143,6 +164,9 @@ def binarise(
     if meta.lines != num_lines:
         raise _changed(columns)
     _refuse_if_nothing_is_left(columns, meta, policy)
+    for sample, column, counts in zip(samples, columns, meta.columns, strict=False):
+        if isinstance(column.tokenizer, GivesTextBack):
+            counts.round_trips = look_at(column.tokenizer, sample.lines, policy.max_length)
     return meta
 
 
@@ -184,13 +208,18 @@ def _changed(columns: Sequence[Column]) -> DataError:
 
 
 def _rows_to_keep(
-    encoded: Sequence[Rows], columns: Sequence[Column], policy: LinePolicy, meta: StoreMeta
+    block: Sequence[Sequence[str]],
+    encoded: Sequence[Rows],
+    columns: Sequence[Column],
+    policy: LinePolicy,
+    meta: StoreMeta,
 ) -> NDArray[np.bool_]:
     """Count the lines that are empty or too long, and say which lines of the block to keep."""
     keep = np.ones(len(encoded[0][1]), bool)
-    for (_, lengths), column, counts in zip(encoded, columns, meta.columns, strict=True):
-        empty = np.flatnonzero(lengths == 0)
-        too_long = np.flatnonzero(lengths >= policy.max_length)
+    for lines, (_, lengths), column, counts in zip(block, encoded, columns, meta.columns, strict=True):
+        is_empty = (lengths == 0) | np.fromiter(map(str.isspace, lines), bool, len(lines))
+        empty = np.flatnonzero(is_empty)
+        too_long = np.flatnonzero(~is_empty & (lengths >= policy.max_length))
         if len(empty):
             counts.first_empty = counts.first_empty or meta.lines + int(empty[0]) + 1
             counts.empty += len(empty)

@@ -21,8 +21,9 @@ class SentencePieceConfig:
         le=1,
     )
     normalization: str = option(
-        "nmt_nfkc",
-        help="Unicode form before splitting; identity keeps characters as they are, _cf also folds case",
+        "identity",
+        help="Unicode form before splitting: identity keeps all characters and blanks as they are; the others, "
+        "sentencepiece's, make compatible characters one (such as full-width ones), blanks too, and _cf folds case",
         choices=("identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"),
     )
     sample_lines: int = option(
@@ -78,7 +79,7 @@ class HuggingFaceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WordConfig:
-    """Settings of `word`: runs of letters and digits, and every other mark by itself."""
+    """Settings of `word`: runs of letters, digits and their combining marks, and every other character by itself."""
 
     vocab_size: int | None = option(
         32_000, help="most entries, the 4 special ones included; null: all", unit="words", ge=5

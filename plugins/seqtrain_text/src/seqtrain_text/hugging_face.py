@@ -11,7 +11,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from seqtrain.api import DataError, Rows
 from seqtrain_text.config import HuggingFaceConfig
-from seqtrain_text.tokenizer import damaged, digest, flatten, read_saved, sample_evenly, write_whole
+from seqtrain_text.tokenizer import cut_long_lines, damaged, digest, flatten, read_saved, sample_evenly, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class HuggingFace:
         if self._config.path is not None:
             self._use(_read_given(Path(self._config.path)))
             return
-        sample = sample_evenly(lines, self._config.sample_lines)
+        sample = sample_evenly(cut_long_lines(lines), self._config.sample_lines)
         if not any(sample):
             raise DataError(
                 "There is no text to learn a vocabulary from: every line is empty. Check the training files."

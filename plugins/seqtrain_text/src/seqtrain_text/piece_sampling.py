@@ -23,7 +23,7 @@ WORD_MARK = "\u2581"  # stands for a space in pieces
 
 
 class DrawWords(Protocol):
-    """Draws the splits of words."""
+    """Draws the splits of words; an empty word stands between two blanks."""
 
     def __call__(self, words: Sequence[str], seeds: Seeds) -> FlatRows:
         """Return the ids of each word's pieces; its seed decides on the split."""
@@ -41,7 +41,7 @@ def draw_lines(draw: DrawWords, lines: Sequence[str], key: object) -> Rows:
         lines: the lines.
         key: other keys, other splits.
     """
-    split = [line.split(" ") if is_sum_of_words(line) else [line] for line in lines]
+    split = [line.split(" ") if line and is_sum_of_words(line) else [line] * bool(line) for line in lines]
     num_words = np.fromiter(map(len, split), np.int64, len(split))
     rows = draw([word for words in split for word in words], word_seeds(lines, num_words, key))
     ends = np.concatenate([[0], np.cumsum(rows.lengths)])[np.concatenate([[0], np.cumsum(num_words)])]
@@ -68,6 +68,7 @@ class DropoutWords:
         has_text = [not (processor.is_control(each) or processor.is_unknown(each)) for each in ids]
         pieces = [str(processor.id_to_piece(each)) if text else None for each, text in zip(ids, has_text, strict=True)]
         self._merges = Merges(pieces, [processor.get_score(each) for each in ids])
+        self._blank = WORD_MARK if processor.encode(" ") else ""  # whether the model keeps each blank
         self._characters: dict[str, bytes] = {}  # ids of those of a word in its normal form, as int32 numbers
 
     def __call__(self, words: Sequence[str], seeds: Seeds) -> FlatRows:
@@ -86,7 +87,7 @@ class DropoutWords:
         if len(self._characters) + len(new) > CACHED_WORDS:
             self._characters, new = {}, list(words)
         for word, pieces in zip(new, self._processor.encode(new, out_type=str), strict=True):
-            ids = [self._merges.ids.get(character, UNKNOWN) for character in "".join(pieces)]
+            ids = [self._merges.ids.get(character, UNKNOWN) for character in "".join(pieces) or self._blank]
             self._characters[word] = np.array(ids, np.int32).tobytes()
 
 
@@ -117,7 +118,8 @@ class SampledWords:
 
     def _find_ways(self, word: str) -> tuple[list[bytes], list[float]]:
         """Return a word's likeliest splits, as int32 numbers, and which share of all draws is up to each."""
-        splits = self._processor.nbest_encode_as_ids(word, LIKELIEST_WAYS) or [[]]
+        between_blanks = self._processor.encode(" ")[:1]  # nothing, where the model does not keep each blank
+        splits = self._processor.nbest_encode_as_ids(word, LIKELIEST_WAYS) if word else [between_blanks]
         scores = self._alpha * np.array([self._scores[ids].sum() for ids in splits])
         weights = np.exp(scores - scores.max())
         shares = np.cumsum(weights) / weights.sum()

@@ -7,6 +7,7 @@ import io
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from seqtrain_text.tokenizer import (
     SPECIAL_TOKENS,
     UNKNOWN,
     check_vocabulary,
+    cut_long_lines,
     damaged,
     digest,
     flatten,
@@ -34,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "sentencepiece.model"
 CACHED_WORDS = 100_000  # some 20 MB
+RESERVED = "\u2585"  # which sentencepiece leaves out lines for
 _LINE_END = np.array([-1], np.int32).tobytes()
 
 
@@ -51,6 +54,7 @@ class SentencePiece:
     """
     A sentencepiece model.
 
+    With `normalization="identity"` every blank is kept: each but the first one before a word is a piece of its own.
     BPE never merges across a space, so a line's ids are its words' ids one after the other, and the words' are
     remembered. Unigram picks a line's best split by summing scores along it, where rounding could tip a near-tie,
     so its lines are encoded whole.
@@ -74,8 +78,14 @@ class SentencePiece:
         """Take over a serialised model; an empty one stands for none yet."""
         self._model = model
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model or None)
-        self._words = {"\n": _LINE_END}  # ids of a word, as the bytes of int32 numbers
+        self._blank = np.array(self._processor.encode(" ")[:1] if model else [], np.int32).tobytes()
+        self._words: dict[str, bytes] = {}  # ids of a word, as the bytes of int32 numbers
+        self._forget_words()
         self._drawing: list[DrawWords] = []  # made when needed, and then shared with all that `drawn` returns
+
+    def _forget_words(self) -> None:
+        """Know nothing but a line end and what stands between two blanks: one more blank, if the model keeps these."""
+        self._words = {"\n": _LINE_END, "": self._blank}
 
     @property
     def vocab_size(self) -> int:
@@ -99,22 +109,25 @@ class SentencePiece:
 
     def train(self, lines: Iterable[str]) -> None:
         """Learn the pieces; see `Tokenizer.train`."""
-        sample = sample_evenly(lines, self._config.sample_lines)
+        sample = sample_evenly(cut_long_lines(lines), self._config.sample_lines)
         if not any(line.strip() for line in sample):
             raise DataError(
                 "There is no text to learn a vocabulary from: every line is empty. Check the training files."
             )
+        has_reserved = any(RESERVED in line for line in sample)
         model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(sample),
+                sentence_iterator=chain.from_iterable(line.split(RESERVED) for line in sample),
                 model_writer=model,
                 model_type=self._model_type,
                 vocab_size=self._config.vocab_size,
                 hard_vocab_limit=False,  # a small text gives fewer
                 character_coverage=self._config.character_coverage,
                 normalization_rule_name=self._config.normalization,
-                max_sentence_length=1 << 20,  # bytes; longer lines would be left out
+                remove_extra_whitespaces=self._config.normalization != "identity",
+                user_defined_symbols=[RESERVED] if has_reserved else [],
+                max_sentence_length=1 << 20,  # bytes, more than any line here has; longer ones would be left out
                 num_threads=16,  # decides how sums are split, and so the model: never the number of cores
                 pad_id=PADDING,
                 bos_id=BOS,
@@ -149,10 +162,17 @@ class SentencePiece:
         """Return the ids of all lines and how many each has."""
         if self._draw is not None:
             return draw_lines(self._draw_words(), lines, self._draw)
-        text = " \n ".join([*lines, ""])
+        text = " \n ".join([*lines, ""])[:-1]
         # Alone, a word loses a mark at its end that it keeps in a line.
-        by_words = self._model_type == "bpe" and WORD_MARK not in text and text.count("\n") == len(lines)
-        return self._encode_words(text.split(" ")) if by_words else flatten(self._processor.encode(list(lines)))
+        by_words = self._model_type == "bpe" and WORD_MARK not in text and 0 < len(lines) == text.count("\n")
+        if not by_words:
+            return flatten(self._processor.encode(list(lines)))
+        tokens, lengths = self._encode_words(text.split(" "))
+        if self._blank and "" in lines:  # which was taken for what stands between two blanks
+            is_empty = np.fromiter((not line for line in lines), bool, len(lines))
+            tokens = np.delete(tokens, (np.cumsum(lengths) - lengths)[is_empty])
+            lengths[is_empty] = 0
+        return tokens, lengths
 
     def _draw_words(self) -> DrawWords:
         if not self._drawing:
@@ -165,8 +185,8 @@ class SentencePiece:
         """Look the words up, learning those not seen yet; a line end is a word of its own."""
         new = [word for word in set(words) if word not in self._words]
         if len(self._words) + len(new) > CACHED_WORDS:
-            self._words = {"\n": _LINE_END}
-            new = [word for word in set(words) if word != "\n"]
+            self._forget_words()
+            new = [word for word in set(words) if word not in self._words]
         for word, ids in zip(new, self._processor.encode(new), strict=True):
             self._words[word] = np.array(ids, np.int32).tobytes()
         marked = np.frombuffer(b"".join(map(self._words.__getitem__, words)), np.int32)

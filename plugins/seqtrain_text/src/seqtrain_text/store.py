@@ -30,7 +30,8 @@ __all__ = ["Column", "LinePolicy", "TokenStore", "build_stores", "log_progress"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # raised when the files or their meaning change
+FORMAT = 1  # raised when rows change: runs that have begun with others are then not resumed
+LAYOUT = 2  # raised when the files change, or what is known of them
 RELEASE_AFTER = 32 << 20  # bytes of the files that may be in memory
 TOUCHED_BY_A_ROW = 128 << 10  # bytes: reading anywhere maps 64 KiB around it, in offsets and in tokens
 ROWS_AT_ONCE = RELEASE_AFTER // TOUCHED_BY_A_ROW  # so that no single batch is over it
@@ -63,7 +64,7 @@ def build_stores(
     _check_line_counts(columns, scans)
     contents = [(scan.sha256, column.tokenizer.fingerprint) for scan, column in zip(scans, columns, strict=True)]
     key = digest(json.dumps([FORMAT, astuple(policy), contents]).encode())
-    folder = cache / f"text-{key[:32]}"
+    folder = cache / f"text-{digest(f'{LAYOUT} {key}'.encode())[:32]}"
     meta = _read_sound_meta(folder)
     if meta is None:
         meta = _build(columns, policy, folder, num_lines=scans[0].count, progress=progress or log_progress())
@@ -232,7 +233,7 @@ def _build(
     with temporary_folder(folder.parent) as temporary:
         made = temporary / "made"
         made.mkdir()
-        meta = binarise(columns, policy, made, num_lines=num_lines, progress=progress)
+        meta = binarise(columns, policy, made, num_lines=num_lines, progress=progress, looks_at_text=True)
         write_meta(made, meta, folder.parent)
         if folder.exists() and _read_sound_meta(folder) is None:
             folder.rename(temporary / "damaged")

@@ -16,6 +16,7 @@ from typing import Any
 
 from seqtrain_text.files import READ_SIZE
 from seqtrain_text.known_files import ask_once
+from seqtrain_text.round_trips import RoundTrips
 from seqtrain_text.tokenizer import digest
 
 NAME = "meta.json"
@@ -30,10 +31,11 @@ class ColumnCounts:
         dtype: of the token file.
         tokens: tokens stored, eos included.
         unknown: stored tokens that are unknown.
-        empty: lines without a token.
+        empty: lines without a token, or of blanks alone.
         first_empty: the first such line's number, 0 where there is none.
         too_long: lines above the limit.
         first_too_long: the first such line's number, 0 where there is none.
+        round_trips: how a sample of the lines comes back from its tokens; None: nobody looked.
     """
 
     dtype: str
@@ -43,6 +45,7 @@ class ColumnCounts:
     first_empty: int = 0
     too_long: int = 0
     first_too_long: int = 0
+    round_trips: RoundTrips | None = None
 
 
 @dataclass
@@ -91,12 +94,16 @@ def read_meta(folder: Path, cache: Path) -> StoreMeta:
         files = record.pop("files")
         changed = [name for name, content in files.items() if _content(folder / name, cache) != content]
         meta = StoreMeta(**record)
-        meta.columns = [ColumnCounts(**counts) for counts in record["columns"]]
+        meta.columns = [_counts(**counts) for counts in record["columns"]]
     except (OSError, TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"cannot read {NAME} and what it tells of: {type(error).__name__}: {error}") from error
     if changed:
         raise ValueError(f"{', '.join(changed)} is not what was written")
     return meta
+
+
+def _counts(round_trips: Mapping[str, Any] | None, **counts: Any) -> ColumnCounts:
+    return ColumnCounts(**counts, round_trips=None if round_trips is None else RoundTrips.of_json(round_trips))
 
 
 def _content(path: Path, cache: Path) -> str:

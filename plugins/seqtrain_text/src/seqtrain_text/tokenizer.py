@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -12,9 +14,16 @@ import numpy as np
 
 from seqtrain.api import CheckpointError, Rows
 
+logger = logging.getLogger(__name__)
+
 PADDING, BOS, EOS, UNKNOWN = range(4)
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<unk>")
 """The first entries of every vocabulary that is trained here."""
+
+LONGEST_LINE = 10_000
+"""Characters of a line that are looked at together: to learn a vocabulary, say; a usual line has far fewer."""
+
+_JOINER = "\u200d"
 
 
 def sample_evenly(lines: Iterable[str], limit: int) -> list[str]:
@@ -34,6 +43,47 @@ def sample_evenly(lines: Iterable[str], limit: int) -> list[str]:
                 continue
         sample.append(line)
     return sample
+
+
+def cut_long_lines(lines: Iterable[str], longest: int = LONGEST_LINE) -> Iterator[str]:
+    """
+    Yield lines to learn a vocabulary from, long ones in parts, and log how many those are.
+
+    A line is cut at a blank, which is left out, as no token goes on after one; without a blank, between two characters.
+
+    Args:
+        lines: of any length.
+        longest: characters of a part.
+    """
+    num_long = 0
+    for line in lines:
+        start = 0
+        while len(line) - start > longest:
+            end = line.rfind(" ", start + 1, start + longest + 1)
+            if end >= 0:
+                yield line[start:end]
+                start = end + 1
+            else:
+                end = _character_start(line, start + longest, start)
+                yield line[start:end]
+                start = end
+        num_long += start > 0
+        yield line[start:]
+    if num_long:
+        logger.info(
+            "%d lines have more than %d characters; to learn the vocabulary from, they are cut into parts of that size",
+            num_long,
+            longest,
+        )
+
+
+def _character_start(line: str, end: int, start: int) -> int:
+    """Return where the character begins that `line[end]` is a combining mark of, but not so far back as `start`."""
+    for place in range(end, start, -1):
+        joined = line[place] == _JOINER or line[place - 1] == _JOINER
+        if not joined and not unicodedata.category(line[place]).startswith("M"):
+            return place
+    return end
 
 
 def flatten(rows: Sequence[Sequence[int]]) -> Rows:
