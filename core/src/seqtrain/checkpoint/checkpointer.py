@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -49,6 +49,8 @@ class Checkpointer:
         group: the workers.
         metric: the validation measure that says which is best.
         higher_is_better: which way that is.
+        before_writing: called before each checkpoint, on the main worker; raises where the folder is not ours any
+            longer.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Checkpointer:
         *,
         metric: str,
         higher_is_better: bool,
+        before_writing: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
+        self._before_writing = before_writing
         self._store = CheckpointStore(folder)
         self._group = group
         self._metric = metric
@@ -222,6 +226,7 @@ class Checkpointer:
         """Write a checkpoint and delete what need not stay; runs in the thread."""
         for attempt in range(self._config.retries + 1):
             try:
+                on_main_worker(group, self._before_writing)
                 path = self._store.save(step, epoch, state, measures, group)
                 on_main_worker(group, self._retain)
             except NotWrittenError as error:

@@ -9,6 +9,7 @@ import click
 
 from seqtrain.cli.config_options import ConfigCommand, config_options, distributed_options, resolve_options
 from seqtrain.cli.invocation import Invocation, finish
+from seqtrain.run.folder import RunFolder
 
 
 @click.command(cls=ConfigCommand)
@@ -57,6 +58,8 @@ def train(
     else of it.
     """
     registry = invocation.registry
+    if run_dir is not None:
+        RunFolder(run_dir).refuse_links()
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
     if init_from is not None:
