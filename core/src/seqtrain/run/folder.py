@@ -85,6 +85,16 @@ class RunFolder:
         """Held by the process that trains here."""
         return self.path / "lock"
 
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        """The files that a run keeps in the folder itself."""
+        return self.config, self.environment, self.init_from, self.train_log, self.metrics, self._lock
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders that a run keeps."""
+        return self.task, self.checkpoints, self.tensorboard
+
     def exists_run(self) -> bool:
         """Say whether a run was started here before."""
         return self.config.exists() or self.has_checkpoints()
@@ -114,12 +124,22 @@ class RunFolder:
         Raises:
             CheckpointError: there is a symbolic link, or a pipe or device, where reading could wait for ever.
         """
-        files = (self.config, self.environment, self.init_from, self.train_log, self.metrics, self._lock)
-        for file in files:
+        for file in self._files:
             if os.path.lexists(file) and (fault := not_a_plain_file(file)):
                 raise _foreign(file, fault)
-        for folder in (self.task, self.checkpoints, self.tensorboard):
+        for folder in self._folders:
             _refuse_links_below(folder)
+
+    def keeps(self, path: Path) -> bool:
+        """Say whether a path is one of the run's own files, or would be one, under whatever name."""
+        real, root = Path(os.path.realpath(path)), Path(os.path.realpath(self.path))
+        own = {each.relative_to(self.path) for each in (*self._files, *self._folders)}
+        if real.is_relative_to(root) and own & {real.relative_to(root), *real.relative_to(root).parents}:
+            return True
+        if not real.is_file() or real.stat().st_nlink == 1:
+            return False
+        below = (Path(place, name) for folder in self._folders for place, _, names in os.walk(folder) for name in names)
+        return any(each.exists() and real.samefile(each) for each in (*self._files, *below))
 
     def of_tracker(self, name: str) -> Path:
         """
@@ -341,6 +361,10 @@ def _refuse_links_below(folder: Path, *, but_within: Path | None = None) -> None
             continue
         except OSError as error:
             raise CheckpointError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _leads_into(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _foreign(path: Path, fault: str) -> CheckpointError:
