@@ -17,7 +17,7 @@ from seqtrain.config.interpolate import interpolate
 from seqtrain.config.merge import Merger, section
 from seqtrain.config.option import field_values
 from seqtrain.config.reader import read_argument, read_file, read_yaml
-from seqtrain.config.saved import is_saved, without_outside
+from seqtrain.config.saved import is_saved, read_saved
 from seqtrain.config.schema import COMPONENT_SECTIONS, RunConfig
 from seqtrain.config.tree import MapNode, Problems, Scalar, leaf_locations
 from seqtrain.errors import PluginError
@@ -148,13 +148,12 @@ def _user_layers(sources: Sources, problems: Problems) -> tuple[list[MapNode], M
     """
     arguments = [read_argument(each, problems) for each in sources.overrides]
     layers = [sources.settings]
-    ignored: Mapping[str, str] = {}
+    ignored: dict[str, str] = {}
     if sources.config_file is not None:
-        layer = read_file(sources.config_file, problems)
+        file = sources.config_file
+        layer, ignored = read_saved(file, problems) if is_saved(file) else (read_file(file, problems), {})
         if layer is None:
             problems.raise_any()
-        elif is_saved(sources.config_file):
-            layer, ignored = without_outside(layer, sources.config_file, problems)
         layers.append(layer)
     for kind, name in sources.options.items():
         location = f"--{kind.replace('_', '-')} {name}"

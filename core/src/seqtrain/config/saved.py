@@ -9,10 +9,12 @@ types the command.
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 from seqtrain.config.interpolate import refers
+from seqtrain.config.reader import read_file
 from seqtrain.config.tree import MapNode, Problems, Scalar, is_null, scalars
 
 _NAME = "config.yaml"
@@ -26,18 +28,25 @@ def is_saved(path: Path) -> bool:
     return path.name == _NAME and any(os.path.lexists(path.parent / name) for name in _BESIDE)
 
 
-def without_outside(layer: MapNode, path: Path, problems: Problems) -> tuple[MapNode, dict[str, str]]:
+def read_saved(path: Path, problems: Problems) -> tuple[MapNode | None, dict[str, str]]:
     """
-    Leave out what a saved configuration says of places outside its run.
+    Read a saved configuration, less what it says of places outside its run.
 
     Args:
-        layer: what was read.
         path: the file.
-        problems: gets each value that is to be interpolated.
+        problems: gets why it cannot be read, and each value that is to be interpolated.
 
     Returns:
-        The rest, and where each key stood that was left out.
+        What was read, None if that is not possible; and where each key stood that was left out.
     """
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        problems.add(str(path), "", "is a link, a pipe or a device, which is refused in a run's folder")
+        return None, {}
+    layer = read_file(path, problems)
+    return (None, {}) if layer is None else _without_outside(layer, path, problems)
+
+
+def _without_outside(layer: MapNode, path: Path, problems: Problems) -> tuple[MapNode, dict[str, str]]:
     for scalar in scalars(layer):
         if refers(scalar.text):
             what = "a saved configuration holds plain values, so ${ is refused; write the value, or \\${ for a plain ${"
