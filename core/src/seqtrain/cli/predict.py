@@ -78,8 +78,8 @@ def refuse_to_overwrite(input_file: Path | None, output_file: Path | None, run: 
             f"{input_file or 'stdin'} and {output_file or 'stdout'} are one and the same file, which would be lost. "
             "Choose another --output."
         )
-    if output_file is not None and run.keeps(output_file):
-        raise UsageError(f"--output {output_file} is a file of the run itself. Choose another --output.")
+    if output_file is not None:
+        run.refuse_output(output_file)
 
 
 def _regular(path: Path | None, stream: TextIO | None) -> os.stat_result | None:

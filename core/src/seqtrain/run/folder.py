@@ -130,8 +130,12 @@ class RunFolder:
         for folder in self._folders:
             _refuse_links_below(folder)
 
-    def keeps(self, path: Path) -> bool:
-        """Say whether a path is one of the run's own files, or would be one, under whatever name."""
+    def refuse_output(self, path: Path) -> None:
+        """Raise `UsageError` if writing to a path would change what the run keeps, under whatever name."""
+        if self._keeps(path):
+            raise UsageError(f"--output {path} is a file of the run itself. Choose another --output.")
+
+    def _keeps(self, path: Path) -> bool:
         real, root = Path(os.path.realpath(path)), Path(os.path.realpath(self.path))
         own = {each.relative_to(self.path) for each in (*self._files, *self._folders)}
         if real.is_relative_to(root) and own & {real.relative_to(root), *real.relative_to(root).parents}:
