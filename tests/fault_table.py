@@ -45,6 +45,7 @@ FAULTS = {
     "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
     "F31": ("any bytes, and changed ones, in every file that is read", "read rightly, or refused by the file's name"),
     "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends bit for bit as if left alone"),
+    "F39": ("a run folder moved, deleted or replaced while it trains", "the run stops and says so; nothing is written into what came in its place"),
 }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import time
 import pytest
 import yaml
 
+from seqtrain.workers.child import python_command
+
 pytestmark = pytest.mark.slow
 
 LOCAL = """
@@ -191,8 +193,8 @@ def test_a_launcher_is_told_the_command_and_how_many(workshop, tmp_path):
     )
 
     assert (outcome.code, outcome.out, outcome.err) == (7, "", "")
-    (_, dash_m, module, spec), workers, nodes = json.loads(log.read_text())
-    assert (dash_m, module, workers, nodes) == ("-m", "seqtrain.workers.main", 1, 1)
+    (*command, spec), workers, nodes = json.loads(log.read_text())
+    assert (command, workers, nodes) == (python_command("seqtrain.workers.main"), 1, 1)
     spec = json.loads(spec)
     assert spec["run_dir"] == str(workshop.run)
     assert spec["fresh"]

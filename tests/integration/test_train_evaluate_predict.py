@@ -189,6 +189,12 @@ def test_config_yaml_replays_the_run(finished, cli, tmp_path):
     outcome = cli("train", workshop.run / "config.yaml", "--run-dir", again)
 
     assert outcome.code == 0, outcome.err
+    assert "data.cache_dir is ignored" in outcome.err  # it is a place outside the run, for whoever types the command
+    shutil.rmtree(again)
+    outcome = cli("train", workshop.run / "config.yaml", "--run-dir", again, f"data.cache_dir={workshop.cache}")
+
+    assert outcome.code == 0, outcome.err
+    assert "is ignored" not in outcome.err
     assert workshop.weights(6, again) == workshop.weights(6)
     assert workshop.metrics(again) == workshop.metrics()
     assert (again / "config.yaml").read_text() == (workshop.run / "config.yaml").read_text()

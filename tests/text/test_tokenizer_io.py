@@ -9,6 +9,7 @@ import pytest
 from seqtrain.errors import CheckpointError
 from seqtrain_text.config import CharConfig
 from seqtrain_text.symbols import Symbols, char
+from seqtrain_text.tokenizer import write_whole
 from seqtrain_text.tokenizer_io import has_tokenizers, load_tokenizers, save_tokenizers
 
 
@@ -51,3 +52,15 @@ def test_whoever_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 
     assert not has_tokenizers(tmp_path)
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
+def test_a_file_is_not_written_through_a_planted_name(tmp_path: Path, plant) -> None:
+    """The name that it has while it is unfinished is known to strangers."""
+    canary = tmp_path / "canary"
+    canary.write_text("mine")
+    plant(tmp_path / "labels.json.unfinished", canary)
+
+    write_whole(tmp_path / "labels.json", b"[]")
+
+    assert (canary.read_text(), (tmp_path / "labels.json").read_bytes()) == ("mine", b"[]")

@@ -173,8 +173,11 @@ class Build:
                 self.folder.checkpoints,
                 group,
                 best,
+                before_writing=self.folder.require_own,
             ),
-            metric_logger=MetricLogger(group, self.config.logging.every, self.folder.metrics, hooks, progress_bar),
+            metric_logger=MetricLogger(
+                group, self.config.logging.every, self.folder.metrics, hooks, progress_bar, self.folder.require_own
+            ),
             hooks=hooks,
             stateful=stateful,
             total_steps=steps,
@@ -189,7 +192,7 @@ def build_callbacks(config: RunConfig, registry: Registry) -> dict[str, Any]:
 def build_trackers(config: RunConfig, registry: Registry, folder: RunFolder) -> dict[str, Any]:
     """Build the trackers, each with a folder in the run's, by their names in errors."""
     return {
-        f"trackers.{each.name}": registry.build(each, folder=folder.path / each.name.rpartition("/")[2])
+        f"trackers.{each.name}": registry.build(each, folder=folder.of_tracker(each.name.rpartition("/")[2]))
         for each in registry.in_order(config.trackers)
     }
 

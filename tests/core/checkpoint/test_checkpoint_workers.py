@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,15 +74,14 @@ def test_three_workers_go_on_from_what_one_or_two_have_saved(saved: Path) -> Non
 def test_the_commands_take_a_checkpoint_in_pieces_like_any_other(saved: Path, capsys: pytest.CaptureFixture) -> None:
     """`checkpoints list`, `verify` and `average`, without other workers; the average is whole."""
     run = saved / "run"
-    run.mkdir()
-    (run / "checkpoints").symlink_to(saved / "by-2")
+    shutil.copytree(saved / "by-2", run / "checkpoints")
 
     assert main(["checkpoints", "list", str(run)]) == 0
     assert main(["checkpoints", "verify", str(run)]) == 0
     assert main(["checkpoints", "average", str(run), "--last", "1", "--output", "mean"]) == 0
 
     assert "step-00000003  ok" in capsys.readouterr().out
-    mean = Checkpoint.verified(saved / "by-2" / "mean")
+    mean = Checkpoint.verified(run / "checkpoints" / "mean")
     expected = CheckpointStore(saved / "whole").open("last").load("model")
     assert not differing(leaves(expected), leaves(mean.load("model")))
     assert not list(mean.path.glob("*-of-*"))

@@ -26,6 +26,7 @@ def _no_flush(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Return a run that saved steps 100 to 400, with BLEU 20, 50, none and 30."""
+    (tmp_path / "run").mkdir()
     store = CheckpointStore(tmp_path / "run" / "checkpoints")
     for index, bleu in enumerate((20.0, 50.0, None, 30.0), start=1):
         state = {"model": {"w": torch.full((4,), float(index))}, "optimizer": {}}

@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtrain.errors import CheckpointError, UsageError
+from seqtrain.errors import CheckpointError, TrainingError, UsageError
 from seqtrain.run.folder import RunFolder
 
 HOLDER = """
@@ -98,24 +99,92 @@ def test_a_file_in_the_way_is_a_usage_error(tmp_path: Path, below: str) -> None:
         RunFolder(tmp_path / "file" / below).create()
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "train.log", "metrics.jsonl", "lock"])
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+OWN_FILES = ["config.yaml", "environment.json", "init_from.json", "train.log", "metrics.jsonl", "lock"]
+OWN_FOLDERS = ["task", "checkpoints", "tensorboard"]
+
+
+def to_canary(path: Path) -> None:
+    path.symlink_to(path.parents[1] / "canary")
+
+
+@pytest.mark.parametrize("name", OWN_FILES)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, to_canary, lambda path: path.symlink_to("/dev/zero")])
 def test_what_is_no_file_is_refused_before_it_is_opened(folder: RunFolder, name: str, make) -> None:
-    """A pipe would be waited for without end, here and through a link."""
+    """A pipe would be waited for without end; a link may lead anywhere, be there a file or not."""
     make(folder.path / name)
 
-    with pytest.raises(CheckpointError, match=rf"run/{name} is no file .*Remove it, or choose another --run-dir"):
+    for action in (folder.create, folder.require_run, folder.refuse_links):
+        with pytest.raises(CheckpointError, match=rf"run/{name} is (a symbolic link|not a plain file).*or remove it"):
+            action()
+    assert not (folder.path.parent / "canary").exists()
+
+
+@pytest.mark.parametrize("name", [*OWN_FOLDERS, "task/a", "checkpoints/last", "checkpoints/.x.tmp-1", "task/a/b/c"])
+@pytest.mark.parametrize("make", [os.mkfifo, to_canary, lambda path: path.symlink_to("/")])
+def test_what_leads_out_of_a_subfolder_is_refused(tmp_path: Path, name: str, make) -> None:
+    """The folders themselves, and everything in them, however deep."""
+    folder = RunFolder(tmp_path / "run")
+    path = folder.path / name
+    path.parent.mkdir(parents=True)
+    make(path)
+
+    with pytest.raises(CheckpointError, match=rf"run/{name} is (a symbolic link|not a plain file)"):
+        folder.refuse_links()
+
+
+def test_the_run_folder_itself_may_be_a_link(folder: RunFolder, tmp_path: Path) -> None:
+    """The user has named it; and a file that is in nobody's way may be one, too."""
+    (tmp_path / "link").symlink_to(folder.path)
+    (folder.path / "notes.txt").symlink_to(tmp_path / "elsewhere")
+
+    RunFolder(tmp_path / "link").create()
+
+
+def test_a_tracker_may_link_within_its_folder(folder: RunFolder, tmp_path: Path) -> None:
+    """As some do for their newest run; not out of it, and not by the folder itself."""
+    place = folder.path / "wandb"
+    (place / "run-1").mkdir(parents=True)
+    (place / "latest-run").symlink_to("run-1")
+    assert place == folder.of_tracker("wandb")
+
+    (place / "log").symlink_to(tmp_path / "canary")
+    with pytest.raises(CheckpointError, match="wandb/log is a symbolic link"):
+        folder.of_tracker("wandb")
+    (folder.path / "mlflow").symlink_to(place)
+    with pytest.raises(CheckpointError, match="mlflow is a symbolic link"):
+        folder.of_tracker("mlflow")
+
+
+@pytest.mark.parametrize("name", ["train.log", "metrics.jsonl", "lock"])
+def test_a_file_that_is_written_in_place_has_no_second_name(folder: RunFolder, tmp_path: Path, name: str) -> None:
+    """To train would change the other one as well; reading is no harm."""
+    canary = tmp_path / "canary"
+    canary.write_text("mine")
+    (folder.path / name).hardlink_to(canary)
+
+    folder.refuse_links()
+    with pytest.raises(CheckpointError, match=rf"{name} has another name elsewhere .*cp {name} copy"):
         folder.create()
+    assert canary.read_text() == "mine"
 
 
-def test_files_may_lie_elsewhere(folder: RunFolder, tmp_path: Path) -> None:
-    """A link to a file is one, also before the file is there."""
-    folder.train_log.symlink_to(tmp_path / "later.log")
+def test_nothing_is_written_through_a_planted_name(folder: RunFolder, tmp_path: Path) -> None:
+    """The names of temporary files can be guessed: a link or a second name there is replaced."""
+    canary = tmp_path / "canary"
+    canary.write_text("mine")
+    for name, plant in [
+        ("probe", Path.symlink_to),
+        ("config.yaml", Path.hardlink_to),
+        ("init_from.json", Path.symlink_to),
+    ]:
+        plant(folder.path / f".{name}.tmp-{os.getpid()}", canary)
+
     folder.create()
-    folder.train_log.write_text("x")
-    folder.create()
+    folder.write_config("task: {}")
+    folder.write_init_from({})
 
-    assert (tmp_path / "later.log").read_text() == "x"
+    assert canary.read_text() == "mine"
+    assert folder.config.read_text() == "task: {}"
 
 
 @pytest.mark.parametrize(
@@ -287,3 +356,45 @@ def test_a_folder_that_is_no_run_is_named(folder: RunFolder) -> None:
     folder.require_run()
 
     assert folder.config.read_text() == "task: {}"
+
+
+def moved(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+def replaced(folder: Path) -> None:
+    moved(folder)
+    RunFolder(folder).create()
+    (folder / "lock").write_text("another's")
+
+
+def lost_its_lock(folder: Path) -> None:
+    (folder / "lock").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (moved, "moved or deleted"),
+        (shutil.rmtree, "moved or deleted"),
+        (lost_its_lock, "moved or deleted"),
+        (replaced, "replaced by another"),
+    ],
+)
+@pytest.mark.fault("F32")
+def test_a_folder_that_is_ours_no_longer_is_noticed(folder: RunFolder, change, what: str) -> None:
+    """By the lock, which the process holds open wherever it goes."""
+    with folder.lock():
+        folder.require_own()
+        change(folder.path)
+        with pytest.raises(TrainingError, match=f"was {what} while this run trained in it.*same command"):
+            folder.require_own()
+    left = {each.name: each.read_text() for each in folder.path.glob("*") if each.is_file()}
+    assert left == ({"lock": "another's"} if change is replaced else {})
+
+
+def test_who_holds_no_lock_has_nothing_to_look_for(folder: RunFolder) -> None:
+    """As when a run is only read."""
+    shutil.rmtree(folder.path)
+
+    folder.require_own()

@@ -50,11 +50,17 @@ def sibling_path(path: Path, kind: str) -> Path:
     return path.with_name(f".{path.name}.{kind}-{os.getpid()}")
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file: what has its name already, perhaps a link to another file, is not written through."""
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file that readers see whole: the old one or the new one."""
     temporary = sibling_path(path, "tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        write_new(temporary, text.encode("utf-8"))
         flush(temporary)
         temporary.replace(path)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -50,10 +50,21 @@ class Checkpointer:
         folder: RUN/checkpoints.
         group: the workers.
         best_metric: the validation measure that says which is best.
+        before_writing: called before each checkpoint, on the main worker; raises where the folder is not ours any
+            longer.
     """
 
-    def __init__(self, config: CheckpointConfig, folder: Path, group: WorkerGroup, best_metric: Measure) -> None:
+    def __init__(
+        self,
+        config: CheckpointConfig,
+        folder: Path,
+        group: WorkerGroup,
+        best_metric: Measure,
+        *,
+        before_writing: Callable[[], None] = lambda: None,
+    ) -> None:
         self._config = config
+        self._before_writing = before_writing
         self._store = CheckpointStore(folder)
         self._group = group
         self._best = BestSoFar(best_metric)  # of the checkpoints there are, or are being written
@@ -225,6 +236,7 @@ class Checkpointer:
         """Write a checkpoint and delete what need not stay; runs in the thread."""
         for attempt in range(self._config.retries + 1):
             try:
+                on_main_worker(group, self._before_writing)
                 path = self._store.save(step, epoch, state, measures, group)
                 on_main_worker(group, self._retain)
             except NotWrittenError as error:

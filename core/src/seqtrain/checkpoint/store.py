@@ -34,6 +34,7 @@ from seqtrain.checkpoint.atomic_io import (
     remove,
     replace_text,
     sibling_path,
+    write_new,
 )
 from seqtrain.checkpoint.catalog import (
     BEST,
@@ -233,7 +234,8 @@ class CheckpointStore(CheckpointCatalog):
         temporary = sibling_path(final, "tmp")
         with self._explaining(final):
             remove(temporary)
-            temporary.mkdir(parents=True)
+            self.folder.mkdir(exist_ok=True)  # but not RUN, which is not to come back where somebody has moved it
+            temporary.mkdir()
         return temporary
 
     @contextmanager
@@ -273,7 +275,7 @@ class CheckpointStore(CheckpointCatalog):
             number += 1
         try:
             path.rename(aside)
-            (aside / "REASON.txt").write_text(reason + "\n", encoding="utf-8")
+            write_new(aside / "REASON.txt", f"{reason}\n".encode())
         except OSError as error:
             logger.warning("%s Using %s instead. It could not be renamed: %s", reason, instead, error)
         else:

@@ -117,6 +117,7 @@ def _mean(folder: RunFolder, sources: Sequence[Checkpoint]) -> dict[str, Tensor]
 
 
 def _catalog(run: Path) -> CheckpointCatalog:
+    RunFolder(run).refuse_links()
     folder = RunFolder(run).checkpoints
     if not folder.is_dir():
         raise CheckpointError(f"{run} is not the folder of a run: it has no folder checkpoints/.")

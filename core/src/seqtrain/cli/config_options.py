@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os.path
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,20 @@ def distributed_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def resolve_options(registry: Registry, **options: Any) -> Resolved:
     """
-    Resolve what `config_options` gave a command.
+    Resolve what `config_options` gave a command; what is left out of a saved configuration is told on stderr.
 
     Raises:
         ConfigError: settings are wrong; the message lists all of them, each with its location.
         PluginError: nothing but components or plugins is wrong.
     """
-    return resolve(registry, **options)
+    resolved = resolve(registry, **options)
+    for key, location in resolved.ignored.items():
+        if resolved.origin(key) == "default":  # nobody says otherwise
+            sys.stderr.write(
+                f"seqtrain: warning: {location}: {key} is ignored, as a run's folder may be a stranger's and says "
+                f"nothing of places outside it. To have it, type {key}=VALUE.\n"
+            )
+    return resolved
 
 
 def sort_words(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:

@@ -40,6 +40,7 @@ def export(run: Path, settings: Sequence[str], name: str, output: Path, checkpoi
     refuse_occupied(output)  # at once, and not after torch
     folder = RunFolder(run)
     folder.require_run()
+    folder.refuse_output(output)
     registry = installed_plugins()
     exporter = resolve_component(registry, "exporter", name, overrides=settings)
     config = resolve(registry, config_file=folder.config).config

@@ -11,6 +11,7 @@ from seqtrain.cli.config_options import ConfigCommand, config_options, distribut
 from seqtrain.cli.invocation import Invocation, finish
 from seqtrain.cli.paths import UserPath
 from seqtrain.config.reader import as_argument
+from seqtrain.run.folder import RunFolder
 
 
 @click.command(cls=ConfigCommand)
@@ -59,6 +60,8 @@ def train(
     else of it.
     """
     registry = invocation.registry
+    if run_dir is not None:
+        RunFolder(run_dir).refuse_links()
     if run_dir is not None and not _chooses_anything(options) and (run_dir / "config.yaml").is_file():
         options["config_file"] = run_dir / "config.yaml"
     if init_from is not None:

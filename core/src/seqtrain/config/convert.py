@@ -32,6 +32,7 @@ from seqtrain.config.tree import ListNode, MapNode, Node, Problems, Scalar, Sele
 from seqtrain.errors import PluginError
 
 _INT = re.compile(r"[+-]?\d+(_\d+)*", re.ASCII)
+_LONGEST_INT = 300  # characters; longer ones are beyond any float
 _SHORT_INT = re.compile(r"[+-]?\d+(\.\d+)?[eE]\+?\d{1,2}", re.ASCII)  # 1e6, 2.5e3
 _FLOAT = re.compile(r"[+-]?(\d+(_\d+)*\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INFINITY = re.compile(r"[+-]?(\.?inf|\.Inf)", re.ASCII)
@@ -90,7 +91,7 @@ def read_any(text: str) -> int | float | bool | str:
 
 
 def _read_plain_int(text: str) -> int:
-    if not _INT.fullmatch(text):
+    if not _INT.fullmatch(text) or len(text) > _LONGEST_INT:
         raise ValueError(text)
     return int(text)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -23,7 +23,10 @@ _CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
 )
-_LARGEST = 1_000_000  # bytes of a file; YAML of that size takes seconds already
+# No configuration is as large as this, and what is larger is refused before it costs a second.
+_LARGEST = 1_000_000  # bytes of a file
+_MOST_NODES = 10_000  # keys, values, lists and maps
+_DEEPEST = 40  # lists and maps within each other
 _SHOWN = 80  # characters of an argument that an error message repeats
 _Place: TypeAlias = Callable[[yaml.Mark | None], str]
 
@@ -119,7 +122,7 @@ def _read_value(value: str, location: str, problems: Problems) -> Node | None:
 def _compose(text: str, location: _Place, problems: Problems) -> yaml.Node | None:
     """Let the YAML library parse, and put its complaints in our form. An empty text is an empty scalar."""
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: yaml.Node | None = yaml.compose(text, Loader=_LimitedLoader)
     except yaml.MarkedYAMLError as error:
         what = ", ".join(part for part in (error.context, error.problem) if part)
         problems.add(location(error.problem_mark), "", f"not valid YAML: {what}")
@@ -134,6 +137,25 @@ def _compose(text: str, location: _Place, problems: Problems) -> yaml.Node | Non
     else:
         return yaml.ScalarNode("tag:yaml.org,2002:null", "") if root is None else root
     return None
+
+
+class _LimitedLoader(yaml.SafeLoader):
+    """Ends where a text has more nodes, or deeper ones, than any configuration."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node and what is in it."""
+        self._nodes += 1
+        self._depth += 1
+        limit = f"over {_MOST_NODES:,} values" if self._nodes > _MOST_NODES else "nested too deeply"
+        if self._nodes > _MOST_NODES or self._depth > _DEEPEST:
+            raise yaml.MarkedYAMLError(problem=limit, problem_mark=self.peek_event().start_mark)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _Walk:

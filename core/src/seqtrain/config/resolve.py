@@ -9,7 +9,7 @@ Where the user says how long to train, the limits of the recipes give way: see `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seqtrain.config.choice import Choice, Chooser
@@ -18,6 +18,7 @@ from seqtrain.config.interpolate import interpolate
 from seqtrain.config.merge import Merger, section
 from seqtrain.config.option import field_values
 from seqtrain.config.reader import read_argument, read_file, read_yaml
+from seqtrain.config.saved import is_saved, read_saved
 from seqtrain.config.schema import COMPONENT_SECTIONS, LENGTHS, LIMITS, RunConfig
 from seqtrain.config.tree import MapNode, Problems, Scalar, is_null, leaf_locations
 from seqtrain.errors import PluginError
@@ -33,10 +34,12 @@ class Resolved:
         config: the configuration.
         origins: by dotted key of each value: "default", "train.yaml:14:3", "--model transformer/tiny",
             "argument trainer.seed=2", "preset transformer/tiny" or "recipe package:path.yaml:3:5".
+        ignored: keys of a saved configuration that were left out, with the place where each stands; see `saved`.
     """
 
     config: RunConfig
     origins: Mapping[str, str]
+    ignored: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, key: str) -> str:
         """Say where the value of a key comes from; an entry of a map or list may come with the whole."""
@@ -101,7 +104,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
         overrides=overrides,
     )
     problems = Problems()
-    layers = _all_layers(registry, sources, problems)
+    layers, ignored = _all_layers(registry, sources, problems)
     tree = interpolate(Merger(registry, problems).run(layers), problems)
     chooser = Chooser(registry, Problems())
     # Without a task there is no recipe, so what else is missing says nothing.
@@ -112,7 +115,7 @@ def resolve(  # noqa: PLR0913 - one for each thing that a command line says
     config = Converter(problems).run(tree)
     problems.raise_any()
     assert config is not INVALID
-    return Resolved(config=config, origins=dict(leaf_locations(tree)))
+    return Resolved(config=config, origins=dict(leaf_locations(tree)), ignored=ignored)
 
 
 def chosen_components(registry: Registry, sources: Sources) -> dict[str, RegisteredComponent]:
@@ -124,17 +127,17 @@ def chosen_components(registry: Registry, sources: Sources) -> dict[str, Registe
         PluginError: a component is unknown, or a recipe cannot be read.
     """
     problems = Problems()
-    layers = _all_layers(registry, sources, problems)
+    layers, _ = _all_layers(registry, sources, problems)
     chooser = Chooser(registry, problems)
     choices = {kind: chooser.choose(kind, kind, section(layers, kind)) for kind in COMPONENT_SECTIONS}
     problems.raise_any()
     return {kind: choice.registered for kind, choice in choices.items() if choice.registered is not None}
 
 
-def _all_layers(registry: Registry, sources: Sources, problems: Problems) -> list[MapNode]:
-    user = _user_layers(sources, problems)
+def _all_layers(registry: Registry, sources: Sources, problems: Problems) -> tuple[list[MapNode], Mapping[str, str]]:
+    user, ignored = _user_layers(sources, problems)
     task = Chooser(registry, Problems()).choose("task", "task", section(user, "task"))
-    return [*_limits_give_way(_recipes(task, problems), user), *user]
+    return [*_limits_give_way(_recipes(task, problems), user), *user], ignored
 
 
 def _limits_give_way(recipes: Sequence[MapNode], user: Sequence[MapNode]) -> list[MapNode]:
@@ -154,26 +157,29 @@ def _without_limits(recipe: MapNode) -> MapNode:
     return replace(recipe, entries={**recipe.entries, "trainer": trainer})
 
 
-def _user_layers(sources: Sources, problems: Problems) -> list[MapNode]:
+def _user_layers(sources: Sources, problems: Problems) -> tuple[list[MapNode], Mapping[str, str]]:
     """
-    Read what the user gives, lowest first.
+    Read what the user gives, lowest first; see `Resolved` for what is ignored of it.
 
     Raises:
         ConfigError: the file cannot be read at all, so that nothing else can be said.
     """
     arguments = [read_argument(each, problems) for each in sources.overrides]
     layers = [sources.settings]
+    ignored: dict[str, str] = {}
     if sources.config_file is not None:
-        layers.append(read_file(sources.config_file, problems))
-        if layers[-1] is None:
+        file = sources.config_file
+        layer, ignored = read_saved(file, problems) if is_saved(file) else (read_file(file, problems), {})
+        if layer is None:
             problems.raise_any()
+        layers.append(layer)
     for kind, name in sources.options.items():
         location = f"--{kind.replace('_', '-')} {name}"
         chosen = MapNode(
             entries={"name": Scalar(text=name, location=location, quoted=True)}, location=location, partial=True
         )
         layers.append(MapNode(entries={kind: chosen}, location=location, partial=True))
-    return [layer for layer in (*layers, *arguments) if layer is not None]
+    return [layer for layer in (*layers, *arguments) if layer is not None], ignored
 
 
 def _recipes(task: Choice, problems: Problems) -> list[MapNode]:

@@ -8,12 +8,13 @@ been looked up. A location is what an error message starts with: "train.yaml:14:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from seqtrain.errors import ConfigError, PluginError, did_you_mean
 
+_SHOWN = 50  # problems in one message
 NULL_TEXTS = frozenset({"", "~", "null"})
 
 
@@ -137,6 +138,31 @@ def leaf_locations(node: Node, key: str = "") -> Iterator[tuple[str, str]]:
         yield key, node.location
 
 
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Yield every text below a node."""
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, SelectionNode):
+        yield from scalars(node.fields)
+    elif isinstance(node, (MapNode, ListNode)):
+        for each in node.entries.values() if isinstance(node, MapNode) else node.items:
+            yield from scalars(each)
+
+
+def map_scalars(node: Node, function: Callable[[Scalar, str], Node], key: str = "") -> Any:
+    """Return a tree with every text replaced by what a function makes of it and of its dotted key."""
+    if isinstance(node, SelectionNode):
+        return replace(node, fields=map_scalars(node.fields, function, key))
+    if isinstance(node, MapNode):
+        entries = node.entries.items()
+        mapped = {name: map_scalars(each, function, f"{key}.{name}".strip(".")) for name, each in entries}
+        return replace(node, entries=mapped)
+    if isinstance(node, ListNode):
+        items = enumerate(node.items)
+        return replace(node, items=tuple(map_scalars(each, function, f"{key}[{i}]") for i, each in items))
+    return function(node, key) if isinstance(node, Scalar) else node
+
+
 class Problems:
     """
     Collects what is wrong; `raise_any` then reports all of it.
@@ -188,7 +214,8 @@ class Problems:
 def _listed(messages: list[str]) -> str:
     if len(messages) == 1:
         return messages[0]
-    return "\n  ".join([f"{len(messages)} problems in the configuration:", *messages])
+    shown = messages[:_SHOWN] + ([f"and {len(messages) - _SHOWN:,} more"] if len(messages) > _SHOWN else [])
+    return "\n  ".join([f"{len(messages)} problems in the configuration:", *shown])
 
 
 def _append(messages: list[str], message: str) -> None:

@@ -48,6 +48,7 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Init
         )
         return _keep_initial_weights
     other, name = find_run(path)
+    other.refuse_links()
     if other.path.resolve() == folder.path.resolve():
         raise CheckpointError(
             f"{KEY}={path} is the folder of this very run, which has nothing to start from. Choose another --run-dir."

@@ -75,9 +75,11 @@ def load_run(
         group: the workers that measure or predict together, each with the whole models; by default this process alone.
 
     Raises:
-        CheckpointError: there is no such checkpoint, it is damaged, or it is of another model.
+        CheckpointError: there is no such checkpoint, it is damaged, or it is of another model; or something in the
+            folder leads out of it.
     """
     group = group or WorkerGroup()
+    folder.refuse_links()
     engine = Engine(config.distributed, group, precision=config.trainer.precision, seed=config.trainer.seed)
     if task is None:
         task = build_task(config, registry, group)

@@ -15,7 +15,7 @@ from pluggy import HookRelay
 from torch import Tensor
 
 from seqtrain.batch import Batch, MicroBatchOutput
-from seqtrain.checkpoint.atomic_io import sibling_path
+from seqtrain.checkpoint.atomic_io import sibling_path, write_new
 from seqtrain.data.plan import EpochPlan
 from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import ProgressBar
@@ -38,12 +38,20 @@ class MetricLogger:
         metrics_file: metrics.jsonl, one object a line.
         hooks: have `seqtrain_metrics` called with each line.
         progress_bar: shows the measures of the newest line.
+        before_writing: called before each line, on the main worker; raises where the file is not ours any longer.
     """
 
     def __init__(
-        self, group: WorkerGroup, every: Every, metrics_file: Path, hooks: HookRelay, progress_bar: ProgressBar
+        self,
+        group: WorkerGroup,
+        every: Every,
+        metrics_file: Path,
+        hooks: HookRelay,
+        progress_bar: ProgressBar,
+        before_writing: Callable[[], None] = lambda: None,
     ) -> None:
         self._group = group
+        self._before_writing = before_writing
         self._every, self._file, self._hooks, self._progress_bar = every, metrics_file, hooks, progress_bar
         self._interval, self._epoch = MetricSums(), MetricSums()
         self._gradient = MetricSums()
@@ -129,7 +137,7 @@ class MetricLogger:
         if len(kept) == len(lines):
             return
         new = sibling_path(self._file, "tmp")
-        new.write_bytes(b"".join(kept))
+        write_new(new, b"".join(kept))
         new.replace(self._file)
 
     def state_dict(self) -> dict[str, Any]:
@@ -161,6 +169,7 @@ class MetricLogger:
     ) -> None:
         if not self._group.is_main:
             return
+        self._before_writing()
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
         place = {"step": progress.step, "epoch": progress.last_epoch, "split": split, **(notes or {})}
         line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}

@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import socket
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -16,10 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path
+from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path, write_new
 from seqtrain.checkpoint.catalog import IMPORTED
+from seqtrain.checkpoint.manifest import not_a_plain_file
 from seqtrain.config.paths import expand_home
-from seqtrain.errors import CheckpointError, UsageError
+from seqtrain.errors import CheckpointError, TrainingError, UsageError
 from seqtrain.run.environment import read_environment, with_computing, with_start
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
@@ -38,6 +40,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path: Path = expand_home(path).absolute()
+        self._held: os.stat_result | None = None  # of the lock, while this process holds it
 
     @property
     def config(self) -> Path:
@@ -84,6 +87,16 @@ class RunFolder:
         """Held by the process that trains here."""
         return self.path / "lock"
 
+    @property
+    def _files(self) -> tuple[Path, ...]:
+        """The files that a run keeps in the folder itself."""
+        return self.config, self.environment, self.init_from, self.train_log, self.metrics, self._lock
+
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders that a run keeps."""
+        return self.task, self.checkpoints, self.tensorboard
+
     def exists_run(self) -> bool:
         """Say whether a run was started here before."""
         return self.config.exists() or self.has_checkpoints()
@@ -97,11 +110,53 @@ class RunFolder:
         return (self.checkpoints / IMPORTED).is_dir()
 
     def require_run(self) -> None:
-        """Raise `CheckpointError` unless a run was started here."""
+        """Raise `CheckpointError` unless a run was started here; see also `refuse_links`."""
+        self.refuse_links()
         if not self.config.is_file():
             raise CheckpointError(
                 f"{self.path} is no run: it has no config.yaml. Name the folder that --run-dir named."
             )
+
+    def refuse_links(self) -> None:
+        """
+        Make sure that nothing which a run keeps here leads elsewhere: the folder may come from a stranger.
+
+        RUN itself may be a link, as the user has named it.
+
+        Raises:
+            CheckpointError: there is a symbolic link, or a pipe or device, where reading could wait for ever.
+        """
+        for file in self._files:
+            if os.path.lexists(file) and (fault := not_a_plain_file(file)):
+                raise _foreign(file, fault)
+        for folder in self._folders:
+            _refuse_links_below(folder)
+
+    def refuse_output(self, path: Path) -> None:
+        """Raise `UsageError` if writing to a path would change what the run keeps, under whatever name."""
+        if self._keeps(path):
+            raise UsageError(f"--output {path} is a file of the run itself. Choose another --output.")
+
+    def _keeps(self, path: Path) -> bool:
+        real, root = Path(os.path.realpath(path)), Path(os.path.realpath(self.path))
+        own = {each.relative_to(self.path) for each in (*self._files, *self._folders)}
+        if real.is_relative_to(root) and own & {real.relative_to(root), *real.relative_to(root).parents}:
+            return True
+        if not real.is_file() or real.stat().st_nlink == 1:
+            return False
+        below = (Path(place, name) for folder in self._folders for place, _, names in os.walk(folder) for name in names)
+        return any(each.exists() and real.samefile(each) for each in (*self._files, *below))
+
+    def of_tracker(self, name: str) -> Path:
+        """
+        Return the folder of a tracker, which may have links within it, as some trackers make them.
+
+        Raises:
+            CheckpointError: something in it leads elsewhere.
+        """
+        folder = self.path / name
+        _refuse_links_below(folder, but_within=folder)
+        return folder
 
     def create(self) -> None:
         """
@@ -109,17 +164,18 @@ class RunFolder:
 
         Raises:
             UsageError: the path is a file, or its name is not UTF-8.
-            CheckpointError: nothing can be written there, or what should be a file in it is none.
+            CheckpointError: nothing can be written there, or what is there leads elsewhere.
         """
         try:
             str(self.path).encode()
         except UnicodeEncodeError as error:  # safetensors could not open the files in it
             raise UsageError(f"The name {self.path} is not UTF-8. Choose another --run-dir.") from error
+        self.refuse_links()
         probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"x")  # a full disk still makes empty files
+            write_new(probe, b"x")  # a full disk still makes empty files
             probe.unlink()
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(
@@ -127,11 +183,11 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise self._not_writable(error) from error
-        for path in (self.config, self.train_log, self.metrics, self._lock):
-            if path.exists() and not path.is_file():
+        for file in (self.train_log, self.metrics, self._lock):  # which are written in place
+            if file.exists() and file.stat().st_nlink > 1:
                 raise CheckpointError(
-                    f"{path} is no file but a folder, a pipe or a device, where training could wait for ever. "
-                    "Remove it, or choose another --run-dir."
+                    f"{file} has another name elsewhere (a hard link), and writing would change that file too. "
+                    f"Make it a file of its own: `cp {file.name} copy && mv copy {file.name}`."
                 )
 
     @contextmanager
@@ -163,10 +219,34 @@ class RunFolder:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
+            self._held = os.fstat(file.fileno())
             try:
                 yield
             finally:
+                self._held = None
                 file.truncate(0)
+
+    def require_own(self) -> None:
+        """
+        Make sure, where this process holds the lock, that the folder is still the one that it has locked.
+
+        Raises:
+            TrainingError: it was moved, deleted, or replaced by another.
+        """
+        if self._held is None:
+            return
+        try:
+            if os.path.samestat(self._held, self._lock.stat()):
+                return
+            what = "replaced by another"
+        except FileNotFoundError:
+            what = "moved or deleted"
+        except OSError as error:
+            raise self._not_writable(error) from error
+        raise TrainingError(
+            f"{self.path} was {what} while this run trained in it, so the run ends and writes nothing more there. "
+            "Put the folder back and type the same command again, which resumes from its newest checkpoint."
+        )
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half-written, here or as the task's; for the process with the lock."""
@@ -288,6 +368,44 @@ def _old_name(path: Path) -> Path:
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
     return aside
+
+
+def _refuse_links_below(folder: Path, *, but_within: Path | None = None) -> None:
+    """
+    Raise `CheckpointError` if a folder, or anything in it, is a link, a pipe or a device.
+
+    Args:
+        folder: need not be there.
+        but_within: links that lead into this folder are let be.
+    """
+    unseen = [folder]
+    while unseen:
+        path = unseen.pop()
+        try:
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                unseen += path.iterdir()
+            elif fault := not_a_plain_file(path):
+                inside = (
+                    but_within is not None and path != folder and path.resolve().is_relative_to(but_within.resolve())
+                )
+                if not (stat.S_ISLNK(mode) and inside):
+                    raise _foreign(path, fault)
+        except (FileNotFoundError, NotADirectoryError):  # a run that goes on may have removed it meanwhile
+            continue
+        except OSError as error:
+            raise CheckpointError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
+
+
+def _leads_into(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _foreign(path: Path, fault: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} {fault}: nothing in a run's folder may lead out of it, or keep a reader waiting. "
+        "Put a copy of the file or folder in its place, or remove it."
+    )
 
 
 def _owner(lock: Path) -> str:

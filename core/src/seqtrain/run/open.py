@@ -39,6 +39,7 @@ def open_run(request: RunRequest, registry: Registry, group: WorkerGroup) -> Ite
         group.broadcast()
         yield folder, NoProgressBar()
         return
+    folder.refuse_links()
     aside = folder.set_aside() if request.fresh and folder.exists_run() else None
     if folder.is_imported():
         raise UsageError(

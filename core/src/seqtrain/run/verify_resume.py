@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from seqtrain.config.schema import RunConfig
 from seqtrain.errors import TrainingError
 from seqtrain.run.compare import differing, leaves
 from seqtrain.training.cadence import Every
+from seqtrain.workers.child import python_command
 
 _CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl
 _SECONDS = 0.01  # between two looks for a checkpoint
@@ -73,7 +73,7 @@ class _Run:
     """One run, trained by processes that are ended from here."""
 
     def __init__(self, config: Path, folder: Path, environ: Mapping[str, str]) -> None:
-        self._command = [sys.executable, "-m", "seqtrain", "train", str(config), "--run-dir", str(folder)]
+        self._command = python_command("seqtrain.cli.main", "train", str(config), "--run-dir", str(folder))
         self._folder, self._environ = folder, environ
 
     def train_until(self, step: int, number: signal.Signals) -> None:

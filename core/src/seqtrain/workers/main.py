@@ -1,5 +1,5 @@
 """
-One worker of a run, as a launcher or the elastic agent starts it: `python -m seqtrain.workers.main SPEC`.
+One worker of a run, as a launcher or the elastic agent starts it by `WorkerSpec.command_line`.
 
 It says and returns what `seqtrain train` would: results on stdout, the log and errors on stderr, the exit code.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import finish
@@ -22,8 +20,9 @@ from seqtrain.workers.spec import WorkerSpec
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the specification asks for, and return the exit code."""
+    protect_terminal()
     if is_supervised():
-        _settle_in()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # as in the command that started this: nothing to save yet
     verbose = False
     try:
         spec = WorkerSpec.read(" ".join(arguments))
@@ -41,15 +40,3 @@ def main(arguments: Sequence[str]) -> int:
     if exit_code and WorkerReport(kind="left", exit_code=exit_code).write():
         return 0  # stopped as it was asked to: for the agent no failure, whatever the command ends with
     return exit_code
-
-
-def _settle_in() -> None:
-    """Be as the command that has started this is."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nothing is there to be saved yet
-    if sys.version_info < (3, 11) and sys.path[0] == str(Path.cwd()):
-        del sys.path[0]  # newer ones know PYTHONSAFEPATH
-
-
-if __name__ == "__main__":
-    protect_terminal()
-    sys.exit(main(sys.argv[1:]))

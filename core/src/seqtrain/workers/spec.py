@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from seqtrain.config.tree import Problems
 from seqtrain.errors import PluginError, UsageError
 from seqtrain.registry.registry import Registry
 from seqtrain.run.request import EvaluateRequest, PredictRequest, Request, RunRequest
+from seqtrain.workers.child import python_command
 
 JOBS = ("train", "evaluate", "predict")
 
@@ -98,7 +98,7 @@ class WorkerSpec:
 
     def command_line(self) -> list[str]:
         """Return the command that starts a worker."""
-        return [sys.executable, "-m", "seqtrain.workers.main", json.dumps(asdict(self))]
+        return python_command("seqtrain.workers.main", json.dumps(asdict(self)))
 
     def request(self, registry: Registry) -> Request:
         """

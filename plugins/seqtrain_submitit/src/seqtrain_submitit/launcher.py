@@ -76,7 +76,7 @@ class SubmititLauncher:
                 executor.update_parameters(**parameters, timeout_min=_NO_LIMIT)
             else:
                 executor = self._slurm(folder, parameters)
-            job = self._submitted(executor, command)
+            job = self._submitted(executor, command, folder)
         tell(f"{'Local' if is_local else 'SLURM'} job {job.job_id}; its logs are in {folder}")
         return (LocalJob if is_local else SlurmJob)(job, workers * nodes)
 
@@ -99,13 +99,20 @@ class SubmititLauncher:
             slurm_account=config.account,
             slurm_signal_delay_s=config.save_seconds,
             slurm_srun_args=[f"--cpus-per-task={config.cpus_per_task}"] if config.cpus_per_task else None,
-            slurm_additional_parameters={**({"requeue": True} if config.requeues else {}), **config.extra},
+            slurm_additional_parameters={
+                **({"requeue": True} if config.requeues else {}),
+                "chdir": str(folder),
+                **config.extra,
+            },
         )
         return executor
 
-    def _submitted(self, executor: submitit.Executor, command: Sequence[str]) -> submitit.Job[Any]:
+    def _submitted(self, executor: submitit.Executor, command: Sequence[str], folder: Path) -> submitit.Job[Any]:
+        """Submit the job. Before 3.11 its Python looks for modules where it starts, so that is the job's own folder."""
         try:
-            return executor.submit(run_worker, list(command), os.getcwd(), self.config.requeues)  # noqa: PTH109
+            directory = os.getcwd()  # noqa: PTH109
+            with _working_directory(folder if self.config.executor == "local" else Path(directory)):
+                return executor.submit(run_worker, list(command), directory, self.config.requeues)
         except (FailedJobError, FailedSubmissionError) as error:
             raise PluginError(f"SLURM does not take the job: {error}") from error
 
@@ -144,12 +151,21 @@ def _interrupts_held() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def _working_directory(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@contextmanager
 def _environment_of_jobs() -> Iterator[None]:
     """
     Let the job inherit an environment for jobs.
 
-    It is no part of a job that this process may be in, runs no code of the directory that it happens to start in, and
-    submitit says nothing of its own.
+    It is no part of a job that this process may be in, and submitit says nothing of its own.
     """
     with clean_env(), environment_variables(PYTHONSAFEPATH="1", SUBMITIT_LOG_LEVEL="ERROR"):
         yield

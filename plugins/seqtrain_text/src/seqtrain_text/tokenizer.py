@@ -101,6 +101,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)  # in a stranger's run it may be a second name of another file
     unfinished.write_bytes(content)
     unfinished.replace(path)
 

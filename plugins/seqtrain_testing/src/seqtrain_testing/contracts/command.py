@@ -100,7 +100,8 @@ class CommandContract(ComponentContract):
 def help_in_a_process(name: str) -> str:
     """Ask for a command's help in a fresh process; return the exit code, what of `HEAVY` was imported, and errors."""
     code = (
-        f"import sys; from seqtrain.cli.main import main; code = main([{name!r}, '--help']); "
+        "import sys; sys.path[:] = [each for each in sys.path if each]; from seqtrain.cli.main import main; "
+        f"code = main([{name!r}, '--help']); "
         f"print(code, *sorted({set(HEAVY)!r} & set(sys.modules)), file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own
