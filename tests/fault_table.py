@@ -45,6 +45,12 @@ FAULTS = {
     "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
     "F31": ("any bytes, and changed ones, in every file that is read", "read rightly, or refused by the file's name"),
     "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends bit for bit as if left alone"),
+    "F33": ("a full disk between saves: metrics, log, trackers", "told with the path; they wait whole, or the run stops, by policy"),
+    "F34": ("SIGHUP, once and again, from a terminal that is gone; under nohup", "saved, exit code 129; ignored under nohup"),
+    "F35": ("standard streams that are closed, full, or whose reader has left", "training goes on; others end without a traceback"),
+    "F36": ("each call that changes a file fails, once or from then on, with each error", "told or made up for; the same command ends with the bits of an undisturbed run"),
+    "F37": ("power lost at any time, by the order in which files reach the disk", "what a checkpoint needs is there before it is"),
+    "F38": ("retention, while another process reads the checkpoint", "the reader takes the next one; a good one always stays"),
 }  # fmt: skip
 
 

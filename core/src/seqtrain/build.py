@@ -19,6 +19,7 @@ from seqtrain.data.epoch_iterator import EpochIterator, batch_limits
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import LossScale, Optimizer
 from seqtrain.evaluation import Evaluator
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, LRScheduler, ModelSpec, ProgressBar, Stateful
 from seqtrain.registry.hooks import run_hooks
@@ -137,7 +138,9 @@ class Build:
             **own_watchers(self.config, group, higher_is_better=is_higher_better(self.config, task)),
         }
         hooks = run_hooks({**watchers, **self.trackers}, self.owners).hook
-        stateful: dict[str, Stateful] = {PART: TaskFiles(self.folder.task)}
+        metrics_file = AppendFile(self.folder.metrics, self.config.checkpoint.when_unwritable)
+        task_files = TaskFiles(self.folder.task)
+        stateful: dict[str, Stateful] = {PART: task_files}
         stateful |= {name: part for name, part in watchers.items() if isinstance(part, Stateful)}
         if loss_scale is not None:
             stateful["loss_scale"] = loss_scale
@@ -156,8 +159,9 @@ class Build:
                 group,
                 metric=config.best_metric,
                 higher_is_better=is_higher_better(self.config, task),
+                needed=(task_files.flush, metrics_file.flush),
             ),
-            metric_logger=MetricLogger(group, self.config.logging.every, self.folder.metrics, hooks, progress_bar),
+            metric_logger=MetricLogger(group, self.config.logging.every, metrics_file, hooks, progress_bar),
             hooks=hooks,
             stateful=stateful,
             total_steps=steps,

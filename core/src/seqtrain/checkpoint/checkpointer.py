@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
@@ -49,6 +49,8 @@ class Checkpointer:
         group: the workers.
         metric: the validation measure that says which is best.
         higher_is_better: which way that is.
+        needed: called before a checkpoint is written, on the main worker: each puts on the disk itself what the
+            checkpoint is of no use without.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Checkpointer:
         *,
         metric: str,
         higher_is_better: bool,
+        needed: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._config = config
+        self._needed = needed
         self._store = CheckpointStore(folder)
         self._group = group
         self._metric = metric
@@ -222,6 +226,7 @@ class Checkpointer:
         """Write a checkpoint and delete what need not stay; runs in the thread."""
         for attempt in range(self._config.retries + 1):
             try:
+                on_main_worker(group, self._flush_needed)
                 path = self._store.save(step, epoch, state, measures, group)
                 on_main_worker(group, self._retain)
             except NotWrittenError as error:
@@ -233,6 +238,10 @@ class Checkpointer:
             else:
                 return path
         raise AssertionError("the last attempt returns or raises")
+
+    def _flush_needed(self) -> None:
+        for flush in self._needed:
+            flush()
 
     def _retain(self) -> None:
         """Point at the best checkpoint and delete what need not stay."""

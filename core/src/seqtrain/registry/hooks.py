@@ -139,7 +139,8 @@ class HookGuard:
             SeqtrainError: the run ends; other errors than ours arrive as a `PluginError` that names the component.
         """
         if hook == _RUN_EXCEPTION:
-            logger.warning("%s failed in %s", self, hook, exc_info=error)
+            is_explained = isinstance(error, SeqtrainError)
+            logger.warning("%s failed in %s: %s", self, hook, error, exc_info=None if is_explained else error)
         elif isinstance(error, SeqtrainError):
             logger.info("%s ends the run in %s", self, hook)
             raise error
