@@ -9,14 +9,22 @@ import sys
 import click
 
 from seqtrain.errors import SeqtrainError, UsageError
+from seqtrain.metrics.streams import STDOUT
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-_NO_ACCESS = {
-    errno.ENOSPC: "no space is left on the device. Free some, or choose another place (--run-dir, data.cache_dir)",
-    errno.EDQUOT: "the disk quota is used up. Free some space, or choose another place (--run-dir, data.cache_dir)",
-    errno.EROFS: "the file system is read-only. Choose another place (--run-dir, data.cache_dir)",
-    errno.EACCES: "permission denied. Change its permissions, or choose another place (--run-dir, data.cache_dir)",
+_ELSEWHERE = "or choose another place (--run-dir, data.cache_dir)"
+_OF_THE_SYSTEM = {
+    errno.ENOSPC: f"no space is left on the device. Free some, {_ELSEWHERE}",
+    errno.EDQUOT: f"the disk quota is used up. Free some space, {_ELSEWHERE}",
+    errno.EROFS: f"the file system is read-only. Mount it for writing, {_ELSEWHERE}",
+    errno.EACCES: f"permission denied. Change its permissions, {_ELSEWHERE}",
+    errno.EPERM: f"that is not permitted. Change its permissions, {_ELSEWHERE}",
+    errno.EIO: f"the device reports an error. See the log of the system, {_ELSEWHERE}",
+    errno.ESTALE: f"the file server has lost it. Type the same command again, {_ELSEWHERE}",
+    errno.EINTR: "it was interrupted. Type the same command again",
+    errno.EMFILE: "this process has too many files open. Raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine. Close some",
 }
 
 
@@ -55,8 +63,10 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return f"{error.format_message()} See `{error.ctx.command_path} --help`.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
-    if isinstance(error, OSError) and error.errno in _NO_ACCESS:
-        return f"Cannot use {error.filename or 'a file'}: {_NO_ACCESS[error.errno]}.", 1
+    if isinstance(error, OSError) and error.filename == STDOUT:
+        return f"Cannot write to {STDOUT}: {error.strerror}.", 1
+    if isinstance(error, OSError) and error.errno in _OF_THE_SYSTEM:
+        return f"Cannot use {error.filename or 'a file'}: {_OF_THE_SYSTEM[error.errno]}.", 1
     return None
 
 

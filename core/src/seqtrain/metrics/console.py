@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -82,11 +81,6 @@ class _FileHandler(logging.Handler):
         except NotWrittenError as error:
             sys.stderr.write(f"seqtrain: warning: {error} The end of the log is not in it.\n")
         super().close()
-
-
-def discard_stdout() -> None:
-    """Print nowhere from now on, as nobody reads it: else the flush at this process's end would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class NoProgressBar:

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import finish
+from seqtrain.metrics.streams import leave_streams, may_lose_stdout, secure_streams
 from seqtrain.registry.discovery import discover
+from seqtrain.run.request import RunRequest
 from seqtrain.workers.report import WorkerReport, is_supervised
 from seqtrain.workers.spec import WorkerSpec
 
@@ -29,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         verbose = spec.verbose
         registry = discover({**os.environ, **spec.plugin_filters})
         request = spec.request(registry)
+        if isinstance(request, RunRequest):
+            may_lose_stdout()
 
         from seqtrain import launch  # noqa: PLC0415 - torch, once everything else has turned out right
 
@@ -50,4 +54,5 @@ def _settle_in() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    secure_streams()
+    sys.exit(leave_streams(main(sys.argv[1:])))
