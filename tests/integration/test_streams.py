@@ -18,7 +18,7 @@ def shell(*words, then: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.mark.parametrize("then", ["<&- >&- 2>&-", "2>&1 | head -c 1", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("then", ["<&- >&- 2>&-", "2>&1 | head -c 1"])
 def test_a_training_needs_no_streams(workshop, then):
     """Nothing that it prints lands in a file of the run instead, and the log is in the run's folder."""
     outcome = shell("train", *workshop.settings(), "--run-dir", workshop.run, then=then)

@@ -17,7 +17,6 @@ from seqtrain.cli.main import main
 from seqtrain.metrics.streams import leave_streams
 
 OFFERS_COMMAND = """
-from seqtrain.metrics.streams import leave_streams
 from seqtrain.plugin import Component, hookimpl
 
 @hookimpl
