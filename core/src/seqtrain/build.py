@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from seqtrain.builtin.watchers import own_watchers
+from seqtrain.checkpoint.atomic_io import naming
 from seqtrain.checkpoint.checkpointer import Checkpointer
 from seqtrain.checkpoint.task_files import PART, TaskFiles
 from seqtrain.config.schema import RunConfig
@@ -68,8 +69,10 @@ class Build:
             DataError: the input files are not usable.
         """
         task = build_task(self.config, self.registry, self.engine.group)
-        with self.engine.group.main_process_first():  # what the first makes, the others find
-            task.prepare(self.folder.task, cache_folder(self.config))
+        cache = cache_folder(self.config)
+        place = naming(f"a file in {self.folder.task} or {cache}")
+        with self.engine.group.main_process_first(), place:  # what the first makes, the others find
+            task.prepare(self.folder.task, cache)
             for split in task.splits():
                 task.dataset(split)
         return task

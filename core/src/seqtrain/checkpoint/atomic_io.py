@@ -38,8 +38,8 @@ def describe(error: OSError, folder: Path) -> str:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error of the system name the file, which it does not where that was open already."""
+def naming(path: Path | str) -> Iterator[None]:
+    """Let an error of the system name the file, which it does not where that was open already; a text says roughly."""
     try:
         yield
     except OSError as error:
@@ -58,6 +58,14 @@ def flush(path: Path) -> None:
                 raise
         finally:
             os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is in, where they are missing; their names are then on the disk itself."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        flush(each.parent)
 
 
 def sibling_path(path: Path, kind: str) -> Path:
@@ -129,7 +137,8 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

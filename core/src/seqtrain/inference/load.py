@@ -127,9 +127,7 @@ def load_checkpoints(
         paths = [Path(each) for each in group.by_main(lambda: _find(catalog, names))]
         loaded, failure = [], None
         try:
-            if refusal := group.node_local_first(lambda: _refusal(catalog, paths)):
-                raise CheckpointError(refusal)
-            loaded = [(checkpoint, load(checkpoint)) for checkpoint in map(Checkpoint.read, paths)]
+            loaded = [(checkpoint, load(checkpoint)) for checkpoint in _verified(catalog, paths, group)]
         except CheckpointError as error:
             failure = error
         is_gone = failure is not None and not all(path.is_dir() for path in paths)
@@ -154,14 +152,20 @@ def _find(catalog: CheckpointCatalog, names: Sequence[str]) -> list[str]:
     raise AssertionError("the last try returns or raises")
 
 
-def _refusal(catalog: CheckpointCatalog, paths: Sequence[Path]) -> str:
-    """Return what is wrong with checkpoints, if anything."""
-    try:
-        for path in paths:
-            catalog.open(str(path))
-    except CheckpointError as error:
-        return str(error)
-    return ""
+def _verified(catalog: CheckpointCatalog, paths: Sequence[Path], group: WorkerGroup) -> list[Checkpoint]:
+    """Compare checkpoints with their manifests, on one worker of each host, and return them."""
+
+    def refusal() -> str:
+        try:
+            for path in paths:
+                catalog.open(str(path))
+        except CheckpointError as error:
+            return str(error)
+        return ""
+
+    if refused := group.node_local_first(refusal):
+        raise CheckpointError(refused)
+    return [Checkpoint.read(path) for path in paths]
 
 
 def weights_for_inference(checkpoint: Checkpoint, config: RunConfig, registry: Registry) -> dict[str, Tensor]:

@@ -10,13 +10,13 @@ import os
 import platform
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path
+from seqtrain.checkpoint.atomic_io import describe, make_folder, remove, replace_text, sibling_path
 from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.errors import CheckpointError, UsageError
 
@@ -112,7 +112,7 @@ class RunFolder:
         probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             probe.write_bytes(b"x")  # a full disk still makes empty files
             probe.unlink()
         except (FileExistsError, NotADirectoryError) as error:
@@ -154,13 +154,16 @@ class RunFolder:
                 if error.errno not in _NO_LOCKS:
                     raise self._not_writable(error) from error
                 logger.warning("%s cannot be locked (%s); make sure that no other run uses it.", path, error.strerror)
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+            try:
+                file.truncate(0)
+                os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            except OSError as error:
+                raise self._not_writable(error) from error
             try:
                 yield
             finally:
-                file.truncate(0)
+                with suppress(OSError):  # a name that stays there harms nobody
+                    file.truncate(0)
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half-written, here or as the task's; for the process with the lock."""
