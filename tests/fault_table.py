@@ -7,7 +7,7 @@ A test that injects one carries `@pytest.mark.fault("F5")`; each of its paramete
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -85,3 +85,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"| {fault} | {injected} | {expected} | {tried} | {observed}{f' ({wrong})' if wrong else ''}{skipped} |"
         )
+    print_calls(terminalreporter)
+
+
+def print_calls(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which calls were made to fail with which errors, at how many places, and what came of it."""
+    tried: dict[str, Counter[str]] = defaultdict(Counter)
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "call":
+                kind, error, outcome = value.split("|")
+                tried[kind].update((error, outcome))
+    errors = sorted({each for counts in tried.values() for each in counts if each.isupper()})
+    columns = [*errors, "went on", "told", "no such call"]
+    terminalreporter.write_line(f"\n| call | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for kind, counts in tried.items():
+        terminalreporter.write_line(f"| {kind} | {' | '.join(str(counts[each]) for each in columns)} |")

@@ -86,5 +86,5 @@ def _stream(number: int, present: TextIO | None) -> TextIO:
         raw if isinstance(present.buffer, io.RawIOBase) else io.BufferedWriter(raw),  # raw: `python -u`
         encoding=present.encoding,
         errors=present.errors,
-        line_buffering=present.line_buffering,
+        line_buffering=bool(present.line_buffering),
     )
