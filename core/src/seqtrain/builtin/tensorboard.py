@@ -19,9 +19,9 @@ from seqtrain.plugin import hookimpl
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of tensorboard's own imports, no business of the user
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.record_writer import RecordWriter
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from seqtrain.config.schema import RunConfig
