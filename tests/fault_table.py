@@ -7,7 +7,7 @@ A test that injects one carries `@pytest.mark.fault("F5")`; each of its paramete
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -45,6 +45,12 @@ FAULTS = {
     "F30": ("many steps with saves and validations", "memory, files and threads stay constant"),
     "F31": ("any bytes, and changed ones, in every file that is read", "read rightly, or refused by the file's name"),
     "F32": ("lost at an epoch's end, within one, within a validation: each model, each feature", "ends bit for bit as if left alone"),
+    "F33": ("a full disk between saves: metrics, log, trackers", "told with the path; they wait whole, or the run stops, by policy"),
+    "F34": ("SIGHUP, once and again, from a terminal that is gone; under nohup", "saved, exit code 129; ignored under nohup"),
+    "F35": ("standard streams that are closed, full, or whose reader has left", "training goes on; others end without a traceback"),
+    "F36": ("each call that changes a file fails, once or from then on, with each error", "told or made up for; the same command ends with the bits of an undisturbed run"),
+    "F37": ("power lost at any time, by the order in which files reach the disk", "what a checkpoint needs is there before it is"),
+    "F38": ("retention, while another process reads the checkpoint", "the reader takes the next one; a good one always stays"),
     "F39": ("a run folder moved, deleted or replaced while it trains", "the run stops and says so; nothing is written into what came in its place"),
 }  # fmt: skip
 
@@ -80,3 +86,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"| {fault} | {injected} | {expected} | {tried} | {observed}{f' ({wrong})' if wrong else ''}{skipped} |"
         )
+    print_calls(terminalreporter)
+
+
+def print_calls(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which calls were made to fail with which errors, at how many places, and what came of it."""
+    tried: dict[str, Counter[str]] = defaultdict(Counter)
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "call":
+                kind, error, outcome = value.split("|")
+                tried[kind].update((error, outcome))
+    errors = sorted({each for counts in tried.values() for each in counts if each.isupper()})
+    columns = [*errors, "went on", "told", "no such call"]
+    terminalreporter.write_line(f"\n| call | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for kind, counts in tried.items():
+        terminalreporter.write_line(f"| {kind} | {' | '.join(str(counts[each]) for each in columns)} |")

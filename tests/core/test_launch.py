@@ -346,16 +346,30 @@ def test_a_launcher_that_cannot_be_made_is_named(registry, request_of) -> None:
         launch.call_main(request, registry, {})
 
 
-def test_sigterm_raises_while_a_launcher_waits() -> None:
-    """So that it can clean up; afterwards the signal means what it did."""
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_raises_while_a_launcher_waits(number: signal.Signals, code: int) -> None:
+    """So that it can clean up, which no hang-up disturbs; afterwards the signal means what it did."""
+    before = signal.getsignal(number)
 
     with pytest.raises(SystemExit) as stop, raise_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)
 
-    assert stop.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert stop.value.code == code
+    assert signal.getsignal(number) == before
+
+
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with raise_on_sigterm():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_signals_are_left_alone_outside_the_main_thread() -> None:

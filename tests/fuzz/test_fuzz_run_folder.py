@@ -22,6 +22,7 @@ from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.config.dump import to_yaml
 from seqtrain.config.resolve import resolve
 from seqtrain.errors import CheckpointError
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.console import NoProgressBar
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.registry.hooks import run_hooks
@@ -250,7 +251,7 @@ def test_broken_measures_never_stop_a_run(data, how, place, breaking_bytes, brea
         content = data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole)
     path.write_bytes(content)
     metric_logger = MetricLogger(
-        WorkerGroup(), place.trainer.config.validate, path, run_hooks({}).hook, NoProgressBar()
+        WorkerGroup(), place.trainer.config.validate, AppendFile(path), run_hooks({}).hook, NoProgressBar()
     )
     count()
 

@@ -25,7 +25,7 @@ def main(folder: Path, what: list[str]) -> int:
     assert world is not None
     distributed = DistributedConfig(device="cpu", timeout=float(os.environ.get("SILENCE", "60")))
     stops: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _: stops.append(128 + number))
     signal.signal(signal.SIGUSR1, lambda *_: (folder / f"usr1-{world.rank}").touch())
     with join_process_group(world, distributed) as group, Watchdog(distributed.timeout, group.rank):

@@ -1,9 +1,9 @@
 """
-A process that has everything imported, and forks one for each command line that it reads, to be killed where told.
+A process that has everything imported, and forks one for each command line that it reads, to be disturbed as told.
 
 So a run is a real process, which is really killed, and yet costs no start of Python. A line is a JSON object::
 
-    {"words": ["train", ...], "log": FILE, "root": FOLDER, "kill": KILL}
+    {"words": ["train", ...], "log": FILE, "root": FOLDER, "kill": KILL, "fail": FAIL}
 
 KILL says where SIGKILL comes; null is nowhere::
 
@@ -15,15 +15,23 @@ KILL says where SIGKILL comes; null is nowhere::
     ["call", "checkpoint", 7]       before the seventh call of this thread that changes something below `root`
     ["seconds", 0.4]                whenever that is
 
+FAIL says which call of the system fails, where failing_calls.c is preloaded; null is none::
+
+    ["write", 28, 7, false]         the seventh write below `root`, with errno 28
+    ["write", 28, 7, true]          and all that come after it
+
 The answer is a JSON object too: `code`, negative for a signal; `step`, how many were counted; and, of a run that ended
-by itself, `calls`: by thread, those that changed something below `root`.
+by itself, `calls`: by thread, those that changed something below `root`. With failing_calls.c: `counts` of calls by
+kind, and the path that a call `failed_at`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import json
+import logging
 import mmap
 import os
 import signal
@@ -42,6 +50,8 @@ from seqtrain.training.progress import Progress
 
 # What Python tells an audit hook right before it happens; these change something on the disk.
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "os.link", "os.symlink")
+_RAISED = 70  # exit code
+_SECONDS = 120
 counted = mmap.mmap(-1, 8)  # shared with the forked process: steps
 
 
@@ -133,7 +143,31 @@ def _writes(arguments: tuple[Any, ...]) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR)) if mode is None else any(each in mode for each in "wax+")
 
 
-def run(words: list[str], log: str, root: str, kill: list[Any] | None) -> int:
+class Failing:
+    """
+    Arranges with failing_calls.c for a call to fail.
+
+    Args:
+        root: the folder that counts.
+        fail: see above.
+    """
+
+    KINDS = ("open", "write", "fsync", "rename", "unlink", "mkdir", "flock")
+
+    def __init__(self, root: str, fail: list[Any] | None) -> None:
+        self._library = ctypes.CDLL(None)
+        self._library.failed_at.restype = ctypes.c_char_p
+        kind, error, nth, lasting = fail or ("open", 0, 0, False)
+        self._library.arm(root.encode(), self.KINDS.index(kind), error, ctypes.c_long(nth), lasting)
+
+    def finish(self) -> dict[str, Any]:
+        """Let all calls be, and say what there was."""
+        self._library.disarm()
+        counts = {kind: self._library.counted(number) for number, kind in enumerate(self.KINDS)}
+        return {"counts": counts, "failed_at": self._library.failed_at().decode()}
+
+
+def run(words: list[str], log: str, root: str, kill: list[Any] | None, fail: list[Any] | None) -> int:
     """Do what a line asks for, in this process."""
     with Path(log).open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
@@ -149,8 +183,12 @@ def run(words: list[str], log: str, root: str, kill: list[Any] | None) -> int:
     if kind in ("before", "after", "cut"):
         die_in_call(kind, Path(root), *place)
     calls = Calls(Path(root), *(place if kind == "call" else ()))
+    signal.alarm(_SECONDS)  # it hangs
+    failing = Failing(root, fail) if "LD_PRELOAD" in os.environ else None
     code = main(words)
-    Path(log).with_suffix(".json").write_text(json.dumps([calls.made, list(sys.modules)]))
+    logging.shutdown()  # as the interpreter would
+    told = {"calls": calls.made, "modules": list(sys.modules), **(failing.finish() if failing else {})}
+    Path(log).with_suffix(".json").write_text(json.dumps(told))
     return code
 
 
@@ -159,7 +197,7 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
     counted[:] = bytes(8)
     process = os.fork()
     if not process:
-        code = 70  # it raised, which is in the log
+        code = _RAISED  # which is in the log
         try:
             code = run(**request)
         finally:
@@ -171,9 +209,9 @@ def fork(request: dict[str, Any]) -> dict[str, Any]:
         os.kill(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     answer = {"code": code, "step": int.from_bytes(counted[:], "little")}
-    if code == 0:
-        answer["calls"], modules = json.loads(Path(request["log"]).with_suffix(".json").read_text())
-        for each in modules:  # what it took a run to import, later ones find here
+    if code >= 0 and code != _RAISED:
+        answer |= json.loads(Path(request["log"]).with_suffix(".json").read_text())
+        for each in answer.pop("modules"):  # what it took a run to import, later ones find here
             with contextlib.suppress(ImportError):
                 importlib.import_module(each)
     return answer

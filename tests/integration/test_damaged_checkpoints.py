@@ -210,3 +210,71 @@ def test_a_read_only_run_directory_is_refused_at_once(copied, in_namespace):
     assert "Traceback" not in refused.stderr
     assert evaluated.returncode == 0, evaluated.stderr
     assert json.loads(evaluated.stdout)["measures"]
+
+
+FILLS_THE_DISK = """
+import errno
+import os
+from pathlib import Path
+
+from seqtrain.plugin import Component, hookimpl
+
+
+class Filler:
+    def __init__(self, config):
+        pass
+
+    @hookimpl
+    def seqtrain_step_end(self, trainer):
+        filler = Path(os.environ["RUN"], "filler")
+        if trainer.progress.step == 4:
+            with filler.open("wb", buffering=0) as file:
+                for size in (4096, 64, 1):
+                    try:
+                        while file.write(bytes(size)) == size:
+                            pass
+                    except OSError as error:
+                        assert error.errno == errno.ENOSPC
+        if trainer.progress.step == 20:
+            filler.unlink()
+
+
+@hookimpl
+def seqtrain_components():
+    yield Component(kind="callback", name="filler", ref=__name__ + ":Filler")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F33")
+@pytest.mark.parametrize("policy", ["continue", "stop"])
+def test_a_disk_that_is_full_between_saves(workshop, in_namespace, plugin_folder, monkeypatch, policy):
+    """A file system without a byte to spare from step 4 to step 20: metrics, log and TensorBoard wait, or the run stops."""
+    settings = {"trainer__max_steps": 26, "checkpoint__save": "{steps: 25}", "trackers__tensorboard": "{}"}
+    straight, kept = workshop.folder / "straight", workshop.folder / "kept"
+    assert workshop.train(run=straight, **settings).code == 0
+    monkeypatch.setenv("RUN", str(workshop.run))
+    monkeypatch.setenv("PYTHONPATH", str(plugin_folder("filler", FILLS_THE_DISK)))
+    changed = {**settings, "callbacks__filler": "{}", "checkpoint__when_unwritable": policy}
+    script = (
+        f"mkdir -p '{workshop.run}'; mount -t tmpfs -o size=4m tmpfs '{workshop.run}'\n"
+        f'trap \'rm -f "{workshop.run}/filler"; cp -r "{workshop.run}" "{kept}"\' EXIT\n'
+        'code=0; "$0" -m seqtrain "$@" || code=$?; exit $code\n#'
+    )
+
+    outcome = in_namespace(script, ["train", *workshop.settings(**changed), "--run-dir", str(workshop.run)])
+
+    said, lines = outcome.stderr, workshop.metrics(kept)
+    assert "Traceback" not in said
+    assert f"{workshop.run}/" in said
+    assert "the disk is full" in said
+    if policy == "stop":
+        assert outcome.returncode == 5, said
+        assert lines == workshop.metrics(straight)[: len(lines)]
+    else:
+        assert outcome.returncode == 0, said
+        assert lines == workshop.metrics(straight)
+        assert workshop.weights(26, kept) == workshop.weights(26, straight)
+        assert "metrics.jsonl is written again, and lacks nothing" in said
+        log = (kept / "train.log").read_text()
+        assert all(f"step {step}  train" in log for step in range(1, 27))

@@ -94,6 +94,18 @@ def test_who_stands_still_ends_the_job_with_every_stack(start) -> None:
     assert err.endswith("worker 1 printed nothing: it is stopped (SIGSTOP), or stuck outside Python\n")
 
 
+def test_hangups_end_the_workers_in_good_order(start, all_joined) -> None:
+    """However many come."""
+    process = start("wait", "wait")
+    all_joined()
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, out, err) == (129, "result of 0\n", "result of 1\n")
+
+
 def test_signals_reach_every_worker_once(start, all_joined, tmp_path) -> None:
     """SIGUSR1 is passed on; SIGTERM ends the workers in good order, whose exit code is the command's."""
     process = start("wait", "wait", restarts=3)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seqtrain.checkpoint.catalog import CheckpointCatalog
-from seqtrain.checkpoint.checkpoint import Checkpoint
-from seqtrain.errors import CheckpointError
-from seqtrain.run.compare import differing, leaves
-from tiny_runs import WORDS, read_metrics, words_of
+from forked_runs import ForkedRuns, everything, forked_runs, whole_checkpoints
+from seqtrain.run.compare import differing
+from tiny_runs import WORDS
 
 pytestmark = pytest.mark.slow
 
@@ -110,82 +105,26 @@ TWICE = [  # the second one in the run that goes on
 ]
 
 
-class Killer:
-    """
-    Runs on one corpus, killed and undisturbed.
-
-    Args:
-        process: `killed_runs.py`.
-        corpus: what to train on.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], corpus: Path) -> None:
-        self._process, self._corpus = process, corpus
-
-    def run(self, root: Path, kill: list[Any] | None = None, **changed: Any) -> dict[str, Any]:
-        """Train below a folder, to be killed or left alone; return how it ended, and its log as `said`."""
-        root.mkdir(exist_ok=True)
-        splits = {f"task.{split}": self._corpus / split for split in ("train", "valid", "test")}
-        settings = {**SETTINGS, **splits, "data.cache_dir": root / "cache", **changed}
-        words = [*words_of(settings), "--run-dir", str(root / "run")]
-        log = root.with_suffix(".log")
-        log.unlink(missing_ok=True)
-        request = {"words": ["train", "--task", "translation", *words], "log": str(log), "root": str(root)}
-        self._process.stdin.write(json.dumps({**request, "kill": kill}) + "\n")
-        self._process.stdin.flush()
-        return {**json.loads(self._process.stdout.readline()), "said": log.read_text()}
-
-
-def whole_checkpoints(root: Path) -> list[int]:
-    """Return the steps of the checkpoints that are whole; nothing is changed."""
-    steps = []
-    for folder in CheckpointCatalog(root / "run/checkpoints").folders():
-        try:
-            steps.append(Checkpoint.verified(folder).step)
-        except CheckpointError:
-            continue
-    return steps
-
-
-def is_emptied(folder: Path) -> bool:
-    """Say whether this is what a kill leaves of a passing folder when all in it is in place; the next one takes it along."""
-    return folder.match("unfinished-*") and folder.is_dir() and not any(folder.iterdir())
-
-
-def everything(root: Path) -> dict[str, Any]:
-    """Return all that a finished run leaves, by dotted names: its last checkpoint, its measures, its folder."""
-    run = root / "run"
-    checkpoint = Checkpoint.verified(run / f"checkpoints/step-{STEPS:08d}")
-    found = {part: checkpoint.load(part) for part in checkpoint.parts}
-    found["metrics"] = read_metrics(run)
-    found["folder"] = {str(each.relative_to(root)): each.is_dir() for each in root.rglob("*") if not is_emptied(each)}
-    found["pointers"] = [(run / "checkpoints" / name).read_text() for name in ("last", "best", "ranking.json")]
-    return leaves(found)
-
-
 @pytest.fixture(scope="module")
-def killer(shared_places: tuple[Path, Path]) -> Iterator[Killer]:
+def killer(shared_places: tuple[Path, Path]) -> Iterator[ForkedRuns]:
     """Start the process that forks the runs."""
-    script = Path(__file__).with_name("killed_runs.py")
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, str(script)], text=True, **pipes) as process:
-        yield Killer(process, shared_places[0])
-        process.stdin.close()
+    with forked_runs(shared_places[0], SETTINGS) as runs:
+        yield runs
 
 
 @pytest.fixture(scope="module")
-def undisturbed(killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+def undisturbed(killer: ForkedRuns, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a run leaves that nobody kills, and the calls by which it did."""
     root = tmp_path_factory.mktemp("undisturbed") / "root"
     ended = killer.run(root)
     assert ended["code"] == 0, ended["said"]
     assert whole_checkpoints(root)[-2:] == SAVED_STEPS[-2:]
-    return everything(root), ended["calls"]
+    return everything(root, STEPS), ended["calls"]
 
 
 @pytest.fixture
 def survives(
-    killer: Killer, undisturbed: tuple[dict[str, Any], Any], record_property: Callable[[str, Any], None]
+    killer: ForkedRuns, undisturbed: tuple[dict[str, Any], Any], record_property: Callable[[str, Any], None]
 ) -> Callable[..., list[int]]:
     """Kill a run once or more, and check what the same command then makes of it; return the steps that were there."""
 
@@ -204,7 +143,7 @@ def survives(
         steps_lost = reached - (resumed or [0])[0]
         record_property("steps_lost", steps_lost)
         assert steps_lost <= lost, kills
-        assert differing(undisturbed[0], everything(root)) == [], kills
+        assert differing(undisturbed[0], everything(root, STEPS)) == [], kills
         return there
 
     return survives

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -82,7 +86,7 @@ def accidents(plugin_folder, monkeypatch):
     return plan
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGUSR2", 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGUSR2", 143), ("SIGHUP", 129)])
 @pytest.mark.fault("F10")
 def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, accidents, name, code):
     """In mid-epoch and between two checkpoints; the exit code is the one that shells expect."""
@@ -180,6 +184,55 @@ def test_sigterm_from_outside_ends_the_process_with_143(workshop, cli_process):
     assert b"Traceback" not in err
     last = max(line["step"] for line in workshop.metrics())
     assert workshop.checkpoints()[-1] == f"step-{last:08d}"
+
+
+@pytest.fixture
+def hung_up(workshop):
+    """Train in a session with a terminal of its own, and take the terminal away; return the process, and its exit code."""
+
+    def hang_up(wrapper: list[str]) -> tuple[int, list[str]]:
+        changed = {**SHORT, "trainer__max_steps": "null" if not wrapper else 60, "trainer__patience": "null"}
+        ours, terminal = os.openpty()
+        command = ["setsid", "--ctty", *wrapper, sys.executable, "-m", "seqtrain", "train"]
+        process = subprocess.Popen(
+            [*command, *workshop.settings(**changed), "--run-dir", str(workshop.run)],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            cwd=workshop.folder,  # for nohup.out
+        )
+        os.close(terminal)
+        while steps_logged(workshop.run / "metrics.jsonl") < 3 and process.poll() is None:
+            if select.select([ours], [], [], 0.01)[0]:
+                with suppress(OSError):  # nohup has let go of the terminal
+                    os.read(ours, 65536)
+        os.close(ours)  # the system sends SIGHUP; writing to the terminal fails from here on
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGHUP)  # and so does the shell
+        return process.wait(300), (workshop.run / "train.log").read_text().splitlines()
+
+    return hang_up
+
+
+@pytest.mark.fault("F34")
+def test_a_terminal_that_goes_has_the_run_save_and_stop(workshop, hung_up):
+    """Two signals come then, and neither takes the save away."""
+    code, log = hung_up([])
+
+    assert code == 129
+    assert "SIGHUP received; the same command resumes" in log[-1]
+    last = max(line["step"] for line in workshop.metrics())
+    assert workshop.checkpoints()[-1] == f"step-{last:08d}"
+
+
+@pytest.mark.fault("F34")
+def test_a_run_under_nohup_does_not_need_its_terminal(workshop, hung_up):
+    """It trains to its end."""
+    code, log = hung_up(["nohup"])
+
+    assert code == 0
+    assert workshop.checkpoints()[-1] == "step-00000060"
+    assert not [line for line in log if "ERROR" in line]
 
 
 def test_prefetching_changes_nothing(workshop):

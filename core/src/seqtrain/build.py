@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from seqtrain.builtin.watchers import own_watchers
+from seqtrain.checkpoint.atomic_io import naming
 from seqtrain.checkpoint.catalog import STEP, CheckpointCatalog
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.checkpointer import Checkpointer, check_match
@@ -25,6 +26,7 @@ from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import LossScale, Optimizer
 from seqtrain.errors import CheckpointError
 from seqtrain.evaluation import Evaluator
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.best import Measure
 from seqtrain.metrics.logger import MetricLogger
 from seqtrain.protocols import Criterion, LRScheduler, ModelSpec, ProgressBar, Stateful
@@ -75,8 +77,10 @@ class Build:
             DataError: the input files are not usable.
         """
         task = build_task(self.config, self.registry, self.engine.group)
-        with self.engine.group.main_process_first():  # what the first makes, the others find
-            task.prepare(self.folder.task, cache_folder(self.config))
+        cache = cache_folder(self.config)
+        place = naming(f"a file in {self.folder.task} or {cache}")
+        with self.engine.group.main_process_first(), place:  # what the first makes, the others find
+            task.prepare(self.folder.task, cache)
             for split in task.splits():
                 task.dataset(split)
         return task
@@ -155,7 +159,9 @@ class Build:
             **own_watchers(self.config, group, best),
         }
         hooks = run_hooks({**watchers, **self.trackers}, self.owners).hook
-        stateful: dict[str, Stateful] = {PART: TaskFiles(self.folder.task)}
+        metrics_file = AppendFile(self.folder.metrics, self.config.checkpoint.when_unwritable)
+        task_files = TaskFiles(self.folder.task)
+        stateful: dict[str, Stateful] = {PART: task_files}
         stateful |= {name: part for name, part in watchers.items() if isinstance(part, Stateful)}
         if loss_scale is not None:
             stateful["loss_scale"] = loss_scale
@@ -173,10 +179,10 @@ class Build:
                 self.folder.checkpoints,
                 group,
                 best,
-                before_writing=self.folder.require_own,
+                needed=(self.folder.require_own, task_files.flush, metrics_file.flush),
             ),
             metric_logger=MetricLogger(
-                group, self.config.logging.every, self.folder.metrics, hooks, progress_bar, self.folder.require_own
+                group, self.config.logging.every, metrics_file, hooks, progress_bar, self.folder.require_own
             ),
             hooks=hooks,
             stateful=stateful,

@@ -106,6 +106,7 @@ class Trainer:
                     self.recover(error)
             self.save()
             self._report_saved(self.checkpointer.wait(is_last=True))
+            self.metric_logger.finish()
             self.hooks.seqtrain_run_end(trainer=self)
         except BaseException as error:
             self.hooks.seqtrain_run_exception(trainer=self, error=error)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import warnings
 from types import SimpleNamespace
 
@@ -62,3 +64,31 @@ def test_without_metrics_nothing_is_written(tmp_path, start):
     write_run(tmp_path / "tensorboard", start, [])
 
     assert not (tmp_path / "tensorboard").exists()
+
+
+@pytest.mark.fault("F33")
+def test_metrics_wait_while_the_disk_is_full(tmp_path, monkeypatch, caplog):
+    """The tracker is not dropped, no torn record hides what comes after, and all of it is there in the end."""
+    hooks = run_hooks({"trackers.tensorboard": TensorBoard(TensorBoardConfig(), folder=tmp_path)}).hook
+    hooks.seqtrain_run_start(trainer=trainer_at(0))
+    hooks.seqtrain_metrics(step=1, metrics={"train/loss": 1.0})
+    write, room = os.write, [10]
+
+    def filling(descriptor: int, content: bytes) -> int:
+        if room[0] == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, bytes(content)[: room[0]])
+        room[0] = 0
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", filling)
+        for step in (2, 3, 4, 5):
+            hooks.seqtrain_metrics(step=step, metrics={"train/loss": float(step)})
+    assert scalars(tmp_path, "train/loss") == [(1, 1.0)]
+    hooks.seqtrain_metrics(step=6, metrics={"train/loss": 6.0})
+    hooks.seqtrain_run_end(trainer=trainer_at(6))
+
+    assert scalars(tmp_path, "train/loss") == [(step, float(step)) for step in range(1, 7)]
+    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING"]
+    assert str(tmp_path) in caplog.records[0].getMessage()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +23,7 @@ from seqtrain.config.option import Selection
 from seqtrain.errors import CheckpointError
 from seqtrain.plugin import hookimpl
 from seqtrain.training.cadence import Every
+from tiny_runs import read_metrics
 
 
 @pytest.fixture
@@ -62,6 +67,26 @@ def failing_disk(monkeypatch, *fails_at: int) -> list[int]:
 
     monkeypatch.setattr(CheckpointStore, "save", save_or_fail)
     return tried
+
+
+@pytest.fixture
+def full_metrics(monkeypatch) -> Callable[[Path], Any]:
+    """Return what lets nothing be added to the metrics.jsonl of a run, while it is entered."""
+
+    @contextmanager
+    def full(run: Path) -> Iterator[None]:
+        write = os.write
+
+        def write_or_fail(descriptor: int, content: bytes) -> int:
+            if Path(f"/proc/self/fd/{descriptor}").readlink() == run / "metrics.jsonl":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(descriptor, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", write_or_fail)
+            yield
+
+    return full
 
 
 def saved(toy, run: str = "run") -> list[int]:
@@ -253,3 +278,71 @@ def test_a_save_that_fails_does_not_hide_the_runs_own_error(toy, watch, monkeypa
         toy.trainer(trainer={"max_steps": 9}, checkpoint={"retries": 0}, callbacks=watch(step_end=fail)).run()
 
     assert "Cannot write step 5" in caplog.text
+
+
+@pytest.mark.fault("F37")
+def test_what_a_checkpoint_needs_is_on_the_disk_before_it_is_there(toy, monkeypatch):
+    """The lines of metrics.jsonl up to its step, and the files of RUN/task."""
+    flushed, at_save, save = [], {}, CheckpointStore.save
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    run = toy.folder / "run"
+
+    def save_and_note(self: CheckpointStore, step: int, *args: Any) -> Path:
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        at_save[step] = (set(flushed), max(json.loads(line)["step"] for line in lines))
+        flushed.clear()
+        return save(self, step, *args)
+
+    monkeypatch.setattr(CheckpointStore, "save", save_and_note)
+    trainer = toy.trainer(trainer={"max_steps": 10}, logging={"every": Every(steps=5)})
+    (run / "task" / "vocabulary.json").write_text("{}")
+    trainer.run()
+
+    assert list(at_save) == [5, 10]
+    assert all(newest >= step for step, (_, newest) in at_save.items())
+    assert {run / "task" / "vocabulary.json", run / "task", run / "metrics.jsonl", run} <= at_save[5][0]
+    assert run / "metrics.jsonl" in at_save[10][0]
+
+
+@pytest.mark.fault("F33")
+def test_lines_that_cannot_be_written_end_the_run_at_once_where_that_is_asked_for(toy, full_metrics):
+    """As a checkpoint would; with the path."""
+    trainer = toy.trainer(checkpoint={"when_unwritable": "stop"})
+
+    with full_metrics(toy.folder / "run"), pytest.raises(NotWrittenError, match=r"metrics\.jsonl: the disk is full"):
+        trainer.run()
+
+    assert 4 == trainer.progress.step
+
+
+@pytest.mark.fault("F33")
+def test_lines_that_cannot_be_written_wait_until_they_can(toy, full_metrics, watch, caplog):
+    """No checkpoint is given up for them, and in the end none is missing, twice or torn."""
+    toy.trainer("straight", trainer={"max_steps": 20}).run()
+    full = full_metrics(toy.folder / "run")
+
+    def after_step(trainer: Any) -> None:
+        if trainer.progress.step == 3:
+            full.__enter__()
+        if trainer.progress.step == 13:
+            full.__exit__(None, None, None)
+
+    toy.trainer(trainer={"max_steps": 20}, callbacks=watch(step_end=after_step)).run()
+
+    assert saved(toy) == saved(toy, "straight")
+    assert read_metrics(toy.folder / "run") == read_metrics(toy.folder / "straight")
+    told = [each.getMessage() for each in caplog.records if "metrics.jsonl" in each.getMessage()]
+    assert len(told) == 2
+    assert "the disk is full" in told[0]
+    assert "lacks nothing" in told[1]
+
+
+@pytest.mark.fault("F33")
+def test_lines_that_never_could_be_written_are_an_error_in_the_end(toy, full_metrics):
+    """The checkpoints are there, and the user knows."""
+    trainer = toy.trainer(trainer={"max_steps": 10})
+
+    with full_metrics(toy.folder / "run"), pytest.raises(NotWrittenError, match=r"metrics\.jsonl: the disk is full"):
+        trainer.run()
+
+    assert saved(toy) == [5, 10]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from seqtrain.checkpoint.atomic_io import NotWrittenError
 from seqtrain.checkpoint.task_files import TaskFiles
 from seqtrain.errors import CheckpointError
+
+
+def linked(descriptor: int) -> str:
+    """Return the path of an open file."""
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
 
 
 @pytest.fixture
@@ -68,3 +76,37 @@ def test_no_forged_name_leads_out_of_the_folder(folder: Path, name: str) -> None
     """It is refused before anything is opened."""
     with pytest.raises(ValueError, match="which is refused"):
         TaskFiles(folder).load_state_dict({name: "0"})
+
+
+@pytest.mark.fault("F37")
+def test_all_files_and_folders_are_put_on_the_disk_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the folder that has the name of this one; they do not change any more."""
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(linked(descriptor)))
+    files = TaskFiles(folder)
+
+    files.flush()
+    files.flush()
+
+    assert sorted(flushed) == sorted(
+        [
+            *(str(folder / name) for name in ("labels.json", "tokenizers/shared/a b ä.json")),
+            *(str(path) for path in (folder.parent, folder, folder / "tokenizers", folder / "tokenizers/shared")),
+        ]
+    )
+
+
+@pytest.mark.fault("F37")
+def test_a_file_that_cannot_be_put_on_the_disk_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again at the next save."""
+    files = TaskFiles(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(NotWrittenError, match=r"labels\.json: Input/output error"):
+            files.flush()
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+
+    files.flush()
+
+    assert 6 == len(flushed)

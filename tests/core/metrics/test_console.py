@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.console import NoProgressBar, TerminalProgressBar, start_logging, wants_bar
 
 
@@ -63,7 +64,7 @@ def test_a_bar_is_for_terminals_unless_set_otherwise(
 def test_the_log_goes_to_the_file_too_and_only_once(progress: str, kind: type, tmp_path: Path) -> None:
     """Starting again replaces what was started before; messages below the level are left out."""
     for _ in range(2):
-        bar = start_logging("warning", progress, tmp_path / "train.log")
+        bar = start_logging("warning", progress, AppendFile(tmp_path / "train.log"))
     logging.getLogger("seqtrain.test").warning("noted %d", 7)
     logging.getLogger("seqtrain.test").info("not noted")
 

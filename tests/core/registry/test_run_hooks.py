@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
@@ -91,3 +92,18 @@ def test_a_failing_tracker_ends_nothing(toy, hook) -> None:
     assert seen[-1] == "good run_end"
     assert len(failed) == min(3, seen.count(f"good {hook}"))
     assert seen.count("good step_end") == 6
+
+
+@pytest.mark.fault("F33")
+def test_a_tracker_is_not_dropped_for_a_full_disk(toy, caplog) -> None:
+    """It may pass; told once."""
+    seen: list[str] = []
+    toy.registry.parts["tracker", "bad"] = watcher(seen, "bad", "metrics", OSError(errno.ENOSPC, "No space left"))
+    trackers = (Selection("tracker", "bad", toy.config().task.config),)
+
+    toy.trainer(trackers=trackers, trainer={"max_steps": 6}, logging={"every": Every(steps=1)}).run()
+
+    told = [each.getMessage() for each in caplog.records if "No space left" in each.getMessage()]
+    assert seen.count("bad metrics") >= 6
+    assert len(told) == 1
+    assert "trackers.bad of plugin 'toy'" in told[0]

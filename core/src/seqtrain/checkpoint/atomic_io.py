@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +20,7 @@ _REASONS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "permission denied",
 }
+_CANNOT_FLUSH = (errno.EINVAL, errno.EOPNOTSUPP)  # folders on some network file systems
 
 
 class NotWrittenError(CheckpointError):
@@ -36,13 +37,35 @@ def describe(error: OSError, folder: Path) -> str:
     return f"{reason} ({free / 1e6:,.1f} MB free)"
 
 
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Let an error of the system name the file, which it does not where that was open already; a text says roughly."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def flush(path: Path) -> None:
     """Wait until a file or a folder's list of names is on the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with naming(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_FLUSH:
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is in, where they are missing; their names are then on the disk itself."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        flush(each.parent)
 
 
 def sibling_path(path: Path, kind: str) -> Path:
@@ -58,13 +81,21 @@ def write_new(path: Path, content: bytes) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file that readers see whole: the old one or the new one."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a small file that readers see whole: the old one or the new one."""
     temporary = sibling_path(path, "tmp")
     try:
-        write_new(temporary, text.encode("utf-8"))
+        with naming(temporary):
+            write_new(temporary, content)
         flush(temporary)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except BaseException:
+        with suppress(OSError):  # why it was not written matters more
+            temporary.unlink(missing_ok=True)
+        raise
     flush(path.parent)
 
 
@@ -112,7 +143,8 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -50,8 +50,8 @@ class Checkpointer:
         folder: RUN/checkpoints.
         group: the workers.
         best_metric: the validation measure that says which is best.
-        before_writing: called before each checkpoint, on the main worker; raises where the folder is not ours any
-            longer.
+        needed: called before a checkpoint is written, on the main worker: each puts on the disk itself what the
+            checkpoint is of no use without, or raises where nothing may be written any longer.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Checkpointer:
         group: WorkerGroup,
         best_metric: Measure,
         *,
-        before_writing: Callable[[], None] = lambda: None,
+        needed: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._config = config
-        self._before_writing = before_writing
+        self._needed = needed
         self._store = CheckpointStore(folder)
         self._group = group
         self._best = BestSoFar(best_metric)  # of the checkpoints there are, or are being written
@@ -236,7 +236,7 @@ class Checkpointer:
         """Write a checkpoint and delete what need not stay; runs in the thread."""
         for attempt in range(self._config.retries + 1):
             try:
-                on_main_worker(group, self._before_writing)
+                on_main_worker(group, self._flush_needed)
                 path = self._store.save(step, epoch, state, measures, group)
                 on_main_worker(group, self._retain)
             except NotWrittenError as error:
@@ -248,6 +248,10 @@ class Checkpointer:
             else:
                 return path
         raise AssertionError("the last attempt returns or raises")
+
+    def _flush_needed(self) -> None:
+        for flush in self._needed:
+            flush()
 
     def _retain(self) -> None:
         """Point at the best checkpoint and delete what need not stay."""

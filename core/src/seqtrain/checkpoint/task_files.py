@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from seqtrain.checkpoint.atomic_io import NotWrittenError, describe, flush
 from seqtrain.checkpoint.checkpoint import Checkpoint
 from seqtrain.checkpoint.manifest import file_facts, not_a_plain_file
 from seqtrain.errors import CheckpointError
@@ -31,12 +32,31 @@ class TaskFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._hashes: dict[str, str] = {}  # by path in the folder; found out when they are needed
+        self._is_flushed = False
 
     def state_dict(self) -> dict[str, str]:
         """Return the SHA-256 of each file by its path in the folder."""
         if not self._hashes:
             self._hashes = {path.relative_to(self._folder).as_posix(): _sha256(path) for path in _files(self._folder)}
         return dict(self._hashes)
+
+    def flush(self) -> None:
+        """
+        Wait until the files, and the folders that they are found by, are on the disk itself.
+
+        Raises:
+            NotWrittenError: the disk fails.
+        """
+        if self._is_flushed:
+            return
+        files = _files(self._folder)
+        folders = {parent for path in files for parent in path.parents if parent.is_relative_to(self._folder)}
+        try:
+            for path in (*files, *sorted(folders), self._folder.parent):
+                flush(path)
+        except OSError as error:
+            raise NotWrittenError(f"Cannot write {error.filename}: {describe(error, self._folder)}.") from error
+        self._is_flushed = True
 
     def load_state_dict(self, state: Mapping[str, str]) -> None:
         """

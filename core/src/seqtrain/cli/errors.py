@@ -10,15 +10,23 @@ import click
 
 from seqtrain.errors import SeqtrainError, UsageError
 from seqtrain.metrics.console import printable
+from seqtrain.metrics.streams import STDOUT
 
 _LONGEST_PATH = 300  # characters of a path that a message repeats
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
-_NO_ACCESS = {
-    errno.ENOSPC: "no space is left on the device. Free some, or choose another place (--run-dir, data.cache_dir)",
-    errno.EDQUOT: "the disk quota is used up. Free some space, or choose another place (--run-dir, data.cache_dir)",
-    errno.EROFS: "the file system is read-only. Choose another place (--run-dir, data.cache_dir)",
-    errno.EACCES: "permission denied. Change its permissions, or choose another place (--run-dir, data.cache_dir)",
+_ELSEWHERE = "or choose another place (--run-dir, data.cache_dir)"
+_OF_THE_SYSTEM = {
+    errno.ENOSPC: f"no space is left on the device. Free some, {_ELSEWHERE}",
+    errno.EDQUOT: f"the disk quota is used up. Free some space, {_ELSEWHERE}",
+    errno.EROFS: f"the file system is read-only. Mount it for writing, {_ELSEWHERE}",
+    errno.EACCES: f"permission denied. Change its permissions, {_ELSEWHERE}",
+    errno.EPERM: f"that is not permitted. Change its permissions, {_ELSEWHERE}",
+    errno.EIO: f"the device reports an error. See the log of the system, {_ELSEWHERE}",
+    errno.ESTALE: f"the file server has lost it. Type the same command again, {_ELSEWHERE}",
+    errno.EINTR: "it was interrupted. Type the same command again",
+    errno.EMFILE: "this process has too many files open. Raise the limit (ulimit -n)",
+    errno.ENFILE: "too many files are open on this machine. Close some",
 }
 
 
@@ -57,8 +65,12 @@ def _explain(error: Exception) -> tuple[str, int] | None:
         return f"{error.format_message()} See `{error.ctx.command_path} --help`.", error.exit_code
     if isinstance(error, click.ClickException):
         return error.format_message(), error.exit_code
-    if isinstance(error, OSError) and (error.errno in _NO_ACCESS or (error.filename is not None and error.strerror)):
-        reason = _NO_ACCESS.get(error.errno or 0) or f"{error.strerror}. Check the path and its permissions"
+    if isinstance(error, OSError) and error.filename == STDOUT:
+        return f"Cannot write to {STDOUT}: {error.strerror}.", 1
+    if isinstance(error, OSError) and (
+        error.errno in _OF_THE_SYSTEM or (error.filename is not None and error.strerror)
+    ):
+        reason = _OF_THE_SYSTEM.get(error.errno or 0) or f"{error.strerror}. Check the path and its permissions"
         return f"Cannot use {_shown(error.filename)}: {reason}.", 1
     return None
 

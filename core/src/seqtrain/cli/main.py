@@ -17,6 +17,7 @@ import click
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import PLUGINS_PREFIX, Group, Invocation, load_command
 from seqtrain.metrics.console import protect_terminal
+from seqtrain.metrics.streams import STDOUT, leave_streams, secure_streams
 
 # Name -> (where the command is, what help says of it).
 _COMMANDS = {
@@ -34,8 +35,9 @@ _COMMANDS = {
 
 def run() -> None:
     """Run the command line of this process; the console script."""
+    secure_streams()
     protect_terminal()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(leave_streams(main(sys.argv[1:])))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,18 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     invocation = Invocation(tuple(arguments))
     try:
         result = seqtrain.main(list(arguments), prog_name="seqtrain", standalone_mode=False, obj=invocation)
-        if not sys.stdout.closed:
-            sys.stdout.flush()  # here, where a broken pipe is still dealt with
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        from seqtrain.metrics.console import discard_stdout
-
-        discard_stdout()
-        return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except Exception as error:  # noqa: BLE001 - the outermost place
+        if isinstance(error, BrokenPipeError) and error.filename == STDOUT:  # whoever read it has seen enough
+            return 1
         return report(error, verbose=invocation.verbose)
     return result if isinstance(result, int) else 0
 
@@ -150,7 +147,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "to load, SEQTRAIN_PLUGINS those of the only ones to load besides core, and SEQTRAIN_PLUGIN_STRICT=1 is "
     "--strict-plugins.\n\n"
     "Exit codes: 0 ok, 1 the run failed, 2 usage, 3 configuration, 4 plugin, 5 data or checkpoint, "
-    "130 interrupted, 143 ended by SIGTERM after saving.",
+    "129 ended by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM, each after saving.",
 )
 @click.option("-v", "--verbose", is_flag=True, expose_value=False, help="Show the traceback of every error.")
 @click.option(

@@ -11,6 +11,7 @@ from seqtrain.cli.config_options import ConfigCommand, config_options, distribut
 from seqtrain.cli.invocation import Invocation, finish
 from seqtrain.cli.paths import UserPath
 from seqtrain.config.reader import as_argument
+from seqtrain.metrics.streams import may_lose_stdout
 from seqtrain.run.folder import RunFolder
 
 
@@ -55,10 +56,11 @@ def train(
 
     CONFIG is a YAML file; KEY=VALUE sets one field, such as trainer.max_steps=1000 or task.train=PREFIX.
     With nothing but --task, the task's built-in corpus is used.
-    Ctrl-C, SIGTERM and SIGUSR2 save and stop, SIGUSR1 saves and goes on.
+    Ctrl-C, SIGTERM, SIGUSR2 and SIGHUP save and stop, SIGUSR1 saves and goes on. Under nohup SIGHUP is ignored.
     The same command goes on where an interrupted run stopped; --init-from takes over another run's weights, and nothing
     else of it.
     """
+    may_lose_stdout()
     registry = invocation.registry
     if run_dir is not None:
         RunFolder(run_dir).refuse_links()

@@ -127,8 +127,8 @@ class CheckpointConfig:
     )
     when_unwritable: str = option(
         "continue",
-        help="what to do when a save fails for good: train on and try at the next save, or stop; "
-        "the last save of a run must succeed either way",
+        help="what to do when a save fails for good, or metrics or log cannot be written: train on and try again, at "
+        "the next save or line, or stop; in the end all must be written either way",
         choices=("continue", "stop"),
         may_change=True,
     )

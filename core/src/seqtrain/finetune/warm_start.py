@@ -56,11 +56,21 @@ def warm_start(config: RunConfig, registry: Registry, folder: RunFolder) -> Init
     try:
         # Weights are put into a model that is on the CPU still, wherever those two runs compute.
         there = resolve(registry, config_file=other.config, overrides=["distributed.device=cpu"]).config
-        checkpoint = name or CheckpointCatalog(other.checkpoints).best_good().name
-        source = load_run(other, registry, there, checkpoints=[checkpoint])
+        source = _load(other, name, there, registry)
     except SeqtrainError as error:
         raise type(error)(f"{KEY}={path} cannot be used. {error}") from error
     return WarmStart(source, other.path, config, folder).copy_into
+
+
+def _load(run: RunFolder, name: str | None, config: RunConfig, registry: Registry) -> TrainedRun:
+    """Load a checkpoint, by default the best good one; another where a run that goes on deletes it meanwhile."""
+    while True:
+        checkpoint = name or CheckpointCatalog(run.checkpoints).best_good().name
+        try:
+            return load_run(run, registry, config, checkpoints=[checkpoint])
+        except CheckpointError:
+            if name or (run.checkpoints / checkpoint).is_dir():
+                raise
 
 
 def _keep_initial_weights(_model: nn.Module, _task: Task) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor, nn
 
@@ -23,6 +25,7 @@ from seqtrain.checkpoint.checkpointer import check_match
 from seqtrain.checkpoint.task_files import check_task_files
 from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
+from seqtrain.errors import CheckpointError
 from seqtrain.evaluation import Evaluator
 from seqtrain.protocols import SuppliesWeights
 from seqtrain.registry.hooks import run_hooks
@@ -30,6 +33,11 @@ from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.task import Task
 from seqtrain.workers.group import WorkerGroup
+
+_TRIES = 10  # to read a checkpoint of a run that goes on meanwhile
+Loaded = TypeVar("Loaded")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,37 +92,82 @@ def load_run(
     if task is None:
         task = build_task(config, registry, group)
         task.load(folder.task, cache_folder(config))
-    opened = open_checkpoints(CheckpointCatalog(folder.checkpoints), checkpoints, group)
-    for checkpoint in opened:
-        check_task_files(checkpoint, folder.task)
-    refuse_misfit(config, registry, task.model_spec, {str(each.path): each.shapes() for each in opened})
     hooks = run_hooks(build_callbacks(config, registry), hook_owners(config, registry)).hook
-    models = []
-    for checkpoint in opened:
+
+    def load(checkpoint: Checkpoint) -> nn.Module:
+        check_task_files(checkpoint, folder.task)
+        refuse_misfit(config, registry, task.model_spec, {str(checkpoint.path): checkpoint.shapes()})
         model = build_model(
             config, registry, task.model_spec, engine, lambda model: hooks.seqtrain_model_built(model=model)
         )
         load_weights(model, weights_for_inference(checkpoint, config, registry), str(checkpoint.path))
-        models.append(model.eval())
+        return model.eval()
+
+    loaded = load_checkpoints(CheckpointCatalog(folder.checkpoints), checkpoints, group, load)
+    names, models = [checkpoint.name for checkpoint, _ in loaded], [model for _, model in loaded]
     evaluator = build_evaluator(config, registry, task, engine)
-    return TrainedRun(task, models, evaluator, [each.name for each in opened], config, folder.task)
+    return TrainedRun(task, models, evaluator, names, config, folder.task)
 
 
-def open_checkpoints(catalog: CheckpointCatalog, names: Sequence[str], group: WorkerGroup) -> list[Checkpoint]:
+def load_checkpoints(
+    catalog: CheckpointCatalog, names: Sequence[str], group: WorkerGroup, load: Callable[[Checkpoint], Loaded]
+) -> list[tuple[Checkpoint, Loaded]]:
     """
-    Open the same checkpoints on all workers; their files are compared with their manifests once on each host.
+    Load the same checkpoints on all workers; their files are compared with their manifests once on each host.
+
+    The run may still be in training, and delete one while it is read. `best` and `last` point to others then, which are
+    taken instead.
 
     Args:
         catalog: the run's checkpoints.
         names: see `load_run`.
         group: the workers.
+        load: loads one.
+
+    Raises:
+        CheckpointError: see `load_run`.
     """
+    for tries_left in reversed(range(_TRIES)):
+        paths = [Path(each) for each in group.by_main(lambda: _find(catalog, names))]
+        loaded, failure = [], None
+        try:
+            loaded = [(checkpoint, load(checkpoint)) for checkpoint in _verified(catalog, paths, group)]
+        except CheckpointError as error:
+            failure = error
+        is_gone = failure is not None and not all(path.is_dir() for path in paths)
+        if tries_left and any(group.all_gather_object(is_gone)):
+            logger.info("The run has deleted what was being read, and has newer checkpoints: looking again")
+        elif failure is not None:
+            raise failure
+        else:
+            break
+    return loaded
 
-    def find() -> list[str]:
-        return [str(catalog.find(name)) for name in names] or [str(catalog.default())]
 
-    paths = [Path(each) for each in group.by_main(find)]
-    group.node_local_first(lambda: [catalog.open(str(path)).name for path in paths])
+def _find(catalog: CheckpointCatalog, names: Sequence[str]) -> list[str]:
+    """Return the folders of checkpoints; where a pointer moves while it is followed, it is followed again."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return [str(catalog.find(name)) for name in names] or [str(catalog.default())]
+        except CheckpointError:
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _verified(catalog: CheckpointCatalog, paths: Sequence[Path], group: WorkerGroup) -> list[Checkpoint]:
+    """Compare checkpoints with their manifests, on one worker of each host, and return them."""
+
+    def refusal() -> str:
+        try:
+            for path in paths:
+                catalog.open(str(path))
+        except CheckpointError as error:
+            return str(error)
+        return ""
+
+    if refused := group.node_local_first(refusal):
+        raise CheckpointError(refused)
     return [Checkpoint.read(path) for path in paths]
 
 

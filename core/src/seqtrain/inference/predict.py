@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from seqtrain.checkpoint.atomic_io import naming
 from seqtrain.errors import DataError
 from seqtrain.inference.load import TrainedRun, load_run
-from seqtrain.metrics.console import discard_stdout, start_logging
+from seqtrain.metrics.console import start_logging
+from seqtrain.metrics.streams import STDOUT, discard_stdout
 from seqtrain.registry.registry import Registry
 from seqtrain.run.folder import RunFolder
 from seqtrain.run.request import PredictRequest
@@ -48,9 +50,9 @@ def read_lines(source: BinaryIO, name: str) -> Generator[str, None, None]:
         name: what to call it in an error.
 
     Raises:
-        DataError: a line is not UTF-8.
+        DataError: a line is not UTF-8, or cannot be read.
     """
-    for number, line in enumerate(source, start=1):
+    for number, line in enumerate(_readable(source, name), start=1):
         try:
             yield line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
@@ -60,11 +62,18 @@ def read_lines(source: BinaryIO, name: str) -> Generator[str, None, None]:
             ) from error
 
 
+def _readable(source: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from source
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror}. Check --input and --output.") from error
+
+
 def _write(run: TrainedRun, lines: Generator[str, None, None], output_file: Path | None) -> int:
     """Write a prediction for each line, and return the exit code: 1 if whoever reads them has left."""
     predictions = run.task.predict(run.models, lines)
     try:
-        with _open(output_file, "wb", sys.stdout) as sink:
+        with naming(output_file or Path(STDOUT)), _open(output_file, "wb", sys.stdout) as sink:
             for prediction in predictions:
                 sink.write(prediction.encode() + b"\n")
                 sink.flush()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import codecs
 import io
 import logging
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from seqtrain.checkpoint.atomic_io import NotWrittenError
+from seqtrain.metrics.append_file import AppendFile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,7 +96,7 @@ class _Formatter(logging.Formatter):
 
 
 def start_logging(
-    level: str, progress: str, log_file: Path | None = None, *, worker: int = 0
+    level: str, progress: str, log_file: AppendFile | None = None, *, worker: int = 0
 ) -> NoProgressBar | TerminalProgressBar:
     """
     Send the log of everything to stderr, and to a file if there is one.
@@ -103,7 +104,7 @@ def start_logging(
     Args:
         level: "debug", "info", "warning" or "error".
         progress: "auto", "bar" or "plain"; see `LoggingConfig`.
-        log_file: appended to.
+        log_file: gets each line as well.
         worker: the number of this one of several workers. Others than 0 have no progress bar, log errors alone (all
             there is, at level "debug"), and say who they are.
 
@@ -131,7 +132,7 @@ def start_logging(
         terminal.setFormatter(_Formatter(who + FORMAT, datefmt="%H:%M:%S"))
     handlers = [terminal]
     if log_file is not None:
-        handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+        handlers.append(_FileHandler(log_file))
         handlers[-1].setFormatter(_Formatter(FORMAT))
     for handler in handlers:
         handler.set_name("seqtrain")
@@ -140,9 +141,24 @@ def start_logging(
     return bar
 
 
-def discard_stdout() -> None:
-    """Print nowhere from now on, as nobody reads it: else the flush at this process's end would complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _FileHandler(logging.Handler):
+    """Adds each line of the log to a file."""
+
+    def __init__(self, file: AppendFile) -> None:
+        super().__init__()
+        self._file = file
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line; a file that may not wait raises."""
+        self._file.add(f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+    def close(self) -> None:
+        """Write what still waits, or say that it is lost: this is the end."""
+        try:
+            self._file.finish()
+        except NotWrittenError as error:
+            sys.stderr.write(f"seqtrain: warning: {error} The end of the log is not in it.\n")
+        super().close()
 
 
 class NoProgressBar:

@@ -8,15 +8,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from pluggy import HookRelay
 from torch import Tensor
 
 from seqtrain.batch import Batch, MicroBatchOutput
-from seqtrain.checkpoint.atomic_io import sibling_path, write_new
 from seqtrain.data.plan import EpochPlan
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.sums import MetricSums
 from seqtrain.protocols import ProgressBar
 from seqtrain.training.cadence import Every
@@ -45,7 +44,7 @@ class MetricLogger:
         self,
         group: WorkerGroup,
         every: Every,
-        metrics_file: Path,
+        metrics_file: AppendFile,
         hooks: HookRelay,
         progress_bar: ProgressBar,
         before_writing: Callable[[], None] = lambda: None,
@@ -115,8 +114,10 @@ class MetricLogger:
         A run that is started again when it is done measures again: the line there already is replaced.
         """
         place = {"step": progress.step, "split": split}
-        self._keep_lines(lambda line: "checkpoint" not in line or not place.items() <= line.items())
+        if self._group.is_main:
+            self._keep(lambda line: "checkpoint" not in line or not place.items() <= line.items())
         self._write(split, {split: measures}, progress, {"checkpoint": checkpoint})
+        self.finish()
 
     @contextmanager
     def validating(self) -> Iterator[None]:
@@ -126,19 +127,21 @@ class MetricLogger:
 
     def truncate_after(self, step: int) -> None:
         """Drop lines of metrics.jsonl later than `step`: a resumed run writes them again. A torn last line goes too."""
-        self._keep_lines(lambda line: _step_of(line) <= step)
+        if self._group.is_main:
+            self._keep(lambda line: _step_of(line) <= step)
 
-    def _keep_lines(self, is_wanted: Callable[[Mapping[str, Any]], bool]) -> None:
-        """Write metrics.jsonl anew with the lines that are wanted, if there is any other."""
-        if not self._group.is_main or not self._file.exists():
-            return
-        lines = self._file.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if is_wanted(_parsed(line))]
-        if len(kept) == len(lines):
-            return
-        new = sibling_path(self._file, "tmp")
-        write_new(new, b"".join(kept))
-        new.replace(self._file)
+    def finish(self) -> None:
+        """
+        Have all lines written, where none may wait any longer.
+
+        Raises:
+            NotWrittenError: that is not possible.
+        """
+        if self._group.is_main:
+            self._file.finish()
+
+    def _keep(self, is_wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        self._file.keep(lambda line: is_wanted(_parsed(line)))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums that the next lines will report, of each worker by itself: so they resume bit for bit."""
@@ -173,8 +176,7 @@ class MetricLogger:
         metrics = {f"{prefix}/{name}": value for prefix, values in measures.items() for name, value in values.items()}
         place = {"step": progress.step, "epoch": progress.last_epoch, "split": split, **(notes or {})}
         line = {**place, **metrics, "wall_s": round(progress.train_seconds, 3)}
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self._file.add(json.dumps(line).encode() + b"\n")
         shown = "  ".join(f"{name.rsplit('/', 1)[-1]} {value:.5g}" for name, value in metrics.items())
         logger.info("epoch %d  step %d  %s  %s", progress.last_epoch, progress.step, split, shown)
         self._progress_bar.show(metrics)

@@ -24,9 +24,9 @@ class Launcher(Protocol):
         LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT; and it runs in this working directory, from which the paths in
         a configuration may count.
 
-        While it waits, Ctrl-C raises `KeyboardInterrupt` here and SIGTERM `SystemExit`. Either is to be passed on, as
-        one SIGTERM to each process, which then saves and ends; processes in a session of their own get no second one
-        from the terminal.
+        While it waits, Ctrl-C raises `KeyboardInterrupt` here, and SIGTERM or SIGHUP `SystemExit`. Either is to be
+        passed on, as one SIGTERM to each process, which then saves and ends; processes in a session of their own get
+        no second one from the terminal.
 
         Args:
             command: a program and its arguments; needs no file of this machine but the Python installation.

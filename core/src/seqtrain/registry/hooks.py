@@ -8,6 +8,7 @@ keeps a tracker's failure from ending the run.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _RUN_EXCEPTION = "seqtrain_run_exception"
 # Nothing has begun yet when this one is called, so a tracker that fails in it fails the run like any other part.
 _CONFIGURE = "seqtrain_configure"
 _ERRORS_OF_A_TRACKER = 3
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def new_manager() -> PluginManager:
@@ -78,6 +80,7 @@ class HookGuard:
         self._owner = owner
         self._is_tracker = owner is not None and owner.component.kind == "tracker"
         self._errors = 0
+        self._has_told_of_disk = False
         for number, each in enumerate(read_hooks(instance, str(self))):
             setattr(self, f"hook_{number}", self._guarded(each))  # two may be of one hook, by `specname`
 
@@ -139,7 +142,8 @@ class HookGuard:
             SeqtrainError: the run ends; other errors than ours arrive as a `PluginError` that names the component.
         """
         if hook == _RUN_EXCEPTION:
-            logger.warning("%s failed in %s", self, hook, exc_info=error)
+            is_explained = isinstance(error, SeqtrainError)
+            logger.warning("%s failed in %s: %s", self, hook, error, exc_info=None if is_explained else error)
         elif isinstance(error, SeqtrainError):
             logger.info("%s ends the run in %s", self, hook)
             raise error
@@ -152,9 +156,14 @@ class HookGuard:
             ) from error
 
     def _tolerate(self, hook: str, error: BaseException) -> None:
-        """Count a tracker's error; at the third, drop the tracker."""
-        self._errors += 1
+        """Count a tracker's error; at the third, drop the tracker. A full disk is no fault of its own, and may pass."""
         said = f"{self} failed in {hook}: {type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.errno in _FULL:
+            if not self._has_told_of_disk:
+                logger.warning("%s. The run goes on; the tracker is called again.", said)
+            self._has_told_of_disk = True
+            return
+        self._errors += 1
         if self._errors < _ERRORS_OF_A_TRACKER:
             logger.info("%s", said)
             return

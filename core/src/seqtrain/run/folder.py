@@ -11,13 +11,13 @@ import platform
 import socket
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.atomic_io import describe, remove, replace_text, sibling_path, write_new
+from seqtrain.checkpoint.atomic_io import describe, make_folder, remove, replace_text, sibling_path, write_new
 from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.checkpoint.manifest import not_a_plain_file
 from seqtrain.config.paths import expand_home
@@ -174,7 +174,7 @@ class RunFolder:
         probe = sibling_path(self.path / "probe", "tmp")
         try:
             for folder in (self.path, self.task, self.checkpoints):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             write_new(probe, b"x")  # a full disk still makes empty files
             probe.unlink()
         except (FileExistsError, NotADirectoryError) as error:
@@ -216,15 +216,18 @@ class RunFolder:
                 if error.errno not in _NO_LOCKS:
                     raise self._not_writable(error) from error
                 logger.warning("%s cannot be locked (%s); make sure that no other run uses it.", path, error.strerror)
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+            try:
+                file.truncate(0)
+                os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+            except OSError as error:
+                raise self._not_writable(error) from error
             self._held = os.fstat(file.fileno())
             try:
                 yield
             finally:
                 self._held = None
-                file.truncate(0)
+                with suppress(OSError):  # a name that stays there harms nobody
+                    file.truncate(0)
 
     def require_own(self) -> None:
         """

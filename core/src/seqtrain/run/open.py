@@ -11,6 +11,7 @@ from seqtrain.config.plain import differences
 from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.errors import ConfigError, UsageError
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.console import NoProgressBar, start_logging
 from seqtrain.protocols import ProgressBar
 from seqtrain.registry.registry import Registry
@@ -49,7 +50,8 @@ def open_run(request: RunRequest, registry: Registry, group: WorkerGroup) -> Ite
     folder.create()
     with folder.lock():
         logged = request.config.logging
-        progress_bar = start_logging(logged.level, logged.progress, folder.train_log)
+        log_file = AppendFile(folder.train_log, request.config.checkpoint.when_unwritable)
+        progress_bar = start_logging(logged.level, logged.progress, log_file)
         folder.clear_leftovers()
         if aside is not None:
             logger.warning("--fresh: the run that was in %s is now in %s", folder.path, aside)

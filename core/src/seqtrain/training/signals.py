@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -13,8 +13,9 @@ from types import FrameType
 from seqtrain.protocols.hooks import Trainer
 from seqtrain.workers.group import WorkerGroup
 
-STOPPED, INTERRUPTED = 143, 130  # exit codes: as shells count SIGTERM and SIGINT
-_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+STOPPED = 143
+STOP_CODES = {signal.SIGTERM: STOPPED, signal.SIGINT: 130, signal.SIGUSR2: STOPPED, signal.SIGHUP: 129}
+"""The signals that stop a run, and the exit codes: as shells count them, but for SIGUSR2."""
 _SAVE = signal.SIGUSR1
 _SECONDS = 1.0  # between two looks for the stop file
 
@@ -24,9 +25,11 @@ def stop_on_request(trainer: Trainer, stop_file: str | None, group: WorkerGroup)
     """
     Let the run be stopped from outside, after its step and with a checkpoint.
 
-    SIGTERM, SIGINT (Ctrl-C) and SIGUSR2 stop it; a second signal ends the process at once, unless it is one of several
-    workers: schedulers and launchers are apt to tell each worker twice, and one that leaves early takes the save of all
-    with it. SIGUSR1 has it save and go on. Outside the main thread signals stay as they are, as Python takes them there
+    SIGTERM, SIGINT (Ctrl-C), SIGUSR2 and SIGHUP (the terminal is gone) stop it; a second signal ends the process at
+    once, unless it is one of several workers: schedulers and launchers are apt to tell each worker twice, and one that
+    leaves early takes the save of all with it. A SIGHUP is never a second signal: a terminal that goes sends several,
+    by the system and by the shell. Where it is ignored already, as under `nohup`, it stays so.
+    SIGUSR1 has it save and go on. Outside the main thread signals stay as they are, as Python takes them there
     alone.
 
     Args:
@@ -49,18 +52,22 @@ def stop_on_request(trainer: Trainer, stop_file: str | None, group: WorkerGroup)
 @contextmanager
 def raise_on_sigterm() -> Iterator[None]:
     """
-    Let SIGTERM raise `SystemExit`, as Ctrl-C raises `KeyboardInterrupt`, so that whoever waits can clean up.
+    Let SIGTERM and SIGHUP raise `SystemExit`, as Ctrl-C raises `KeyboardInterrupt`, so that whoever waits can clean up.
 
-    Outside the main thread nothing is changed.
+    Outside the main thread nothing is changed, and neither is SIGHUP where it is ignored.
     """
-    if threading.current_thread() is not threading.main_thread():
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        ignore_hangups()
+        sys.exit(128 + number)
+
+    with _handled_by(handle, (signal.SIGTERM, *_hangup())):
         yield
-        return
-    previous = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+
+
+def ignore_hangups() -> None:
+    """Let no further SIGHUP disturb an end that has begun."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextmanager
@@ -68,19 +75,33 @@ def _taking_signals(
     stop: Callable[[str, int], None], save: Callable[[], None], again: signal.Handlers
 ) -> Iterator[None]:
     """Call the functions on signals; `again` is what is done about a second one that says stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    stops = [number for number in STOP_CODES if number != signal.SIGHUP]
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if number == _SAVE:
             save()
             return
-        stop(f"{signal.Signals(number).name} received", INTERRUPTED if number == signal.SIGINT else STOPPED)
-        for each in _STOP:
+        stop(f"{signal.Signals(number).name} received", STOP_CODES[signal.Signals(number)])
+        for each in stops:
             signal.signal(each, again)
+        ignore_hangups()
 
-    previous = {number: signal.signal(number, handle) for number in (*_STOP, _SAVE)}
+    with _handled_by(handle, (*stops, *_hangup(), _SAVE)):
+        yield
+
+
+def _hangup() -> tuple[signal.Signals, ...]:
+    """Return SIGHUP, unless whoever has started this process wants it ignored."""
+    return () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+
+
+@contextmanager
+def _handled_by(handle: Callable[[int, FrameType | None], None], numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    """Have signals handled for a while, in the main thread, where Python takes them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:

@@ -13,14 +13,21 @@ from collections.abc import Sequence
 from seqtrain.cli.errors import INTERRUPTED, report
 from seqtrain.cli.invocation import finish
 from seqtrain.metrics.console import protect_terminal
+from seqtrain.metrics.streams import leave_streams, may_lose_stdout, secure_streams
 from seqtrain.registry.discovery import discover
+from seqtrain.run.request import RunRequest
 from seqtrain.workers.report import WorkerReport, is_supervised
 from seqtrain.workers.spec import WorkerSpec
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the specification asks for, and return the exit code."""
+    secure_streams()
     protect_terminal()
+    return leave_streams(_main(arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
     if is_supervised():
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # as in the command that started this: nothing to save yet
     verbose = False
@@ -29,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         verbose = spec.verbose
         registry = discover({**os.environ, **spec.plugin_filters})
         request = spec.request(registry)
+        if isinstance(request, RunRequest):
+            may_lose_stdout()
 
         from seqtrain import launch  # noqa: PLC0415 - torch, once everything else has turned out right
 

@@ -29,7 +29,8 @@ from torch.distributed.elastic.multiprocessing.api import SubprocessContext
 from torch.distributed.elastic.rendezvous.api import RendezvousError
 
 from seqtrain.errors import TrainingError
-from seqtrain.workers.local.environment import STOP_CODES, quiet_torch, signals_restored, workers_environment
+from seqtrain.training.signals import STOP_CODES, ignore_hangups
+from seqtrain.workers.local.environment import quiet_torch, signals_restored, workers_environment
 from seqtrain.workers.local.failure import EndedWorker, RootCause, find_root_cause
 from seqtrain.workers.local.rendezvous import close, create_rendezvous_handler, rendezvous_failure
 from seqtrain.workers.report import ATTEMPT, RENDEZVOUS_ID, WorkerReport
@@ -164,6 +165,8 @@ class Agent(LocalElasticAgent):
     def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 30) -> None:
         """End the workers, which may take a while."""
         self._heartbeat.pause()
+        if death_sig == signal.SIGHUP:
+            ignore_hangups()  # the shell sends another
         super()._shutdown(death_sig, timeout)
 
     def _give_up(self) -> None:

@@ -10,11 +10,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from seqtrain.training.signals import STOP_CODES
 from seqtrain.workers.process_group import available_cores
 from seqtrain.workers.report import AGENT
-
-STOP_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGUSR2: 143}
-"""The signals that stop a run, with the exit codes of a run that was stopped by them."""
 
 
 @contextmanager
@@ -23,7 +21,8 @@ def workers_environment(workers: int, threads: int | None) -> Iterator[None]:
     before = dict(os.environ)
     os.environ[AGENT] = str(os.getpid())
     os.environ["PYTHONSAFEPATH"] = "1"  # as for the command itself, the working directory holds no modules
-    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR2"
+    passed_on = [each for each in (*STOP_CODES, signal.SIGQUIT) if signal.getsignal(each) != signal.SIG_IGN]
+    os.environ["TORCHELASTIC_SIGNALS_TO_HANDLE"] = ",".join(each.name for each in passed_on)
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings of lost connections are long
     os.environ.setdefault("OMP_NUM_THREADS", str(threads or max(1, len(available_cores()) // workers)))
     try:
@@ -39,7 +38,7 @@ def signals_restored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, *STOP_CODES)
+    numbers = (signal.SIGQUIT, signal.SIGUSR1, *STOP_CODES)
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         yield
