@@ -15,6 +15,7 @@ import pytest
 from fake_distributions import write_distribution
 from seqtrain.cli import errors
 from seqtrain.errors import DataError
+from seqtrain.metrics.append_file import AppendFile
 from seqtrain.metrics.console import PrintableStream, printable, start_logging
 
 HOSTILE = "a\x1b[31m\r\x07\x9b2J\x7f\u202eb\u2066\u2069\u2028\udcff\x00"
@@ -38,7 +39,7 @@ def test_the_log_is_printable(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     root = logging.getLogger()
     level = root.level
     try:
-        start_logging("info", "plain", tmp_path / "train.log")
+        start_logging("info", "plain", AppendFile(tmp_path / "train.log"))
         try:
             int(HOSTILE)
         except ValueError:
