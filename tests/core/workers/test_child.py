@@ -18,9 +18,9 @@ NAMES = ["json", "os", "typing", "logging", "torch", "numpy", "seqtrain", "sitec
 CHILD = """
 import json, logging, sys, typing
 
-def main(arguments):
-    print(json.dumps([arguments, sys.path]))
-    return 7
+def run():
+    print(json.dumps([sys.argv[1:], sys.path]))
+    sys.exit(7)
 """
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Sequence
 
 from seqtrain.cli.errors import INTERRUPTED, report
@@ -49,3 +50,8 @@ def _main(arguments: Sequence[str]) -> int:
     if exit_code and WorkerReport(kind="left", exit_code=exit_code).write():
         return 0  # stopped as it was asked to: for the agent no failure, whatever the command ends with
     return exit_code
+
+
+def run() -> None:
+    """Be the worker that this process's arguments tell of."""
+    sys.exit(main(sys.argv[1:]))
