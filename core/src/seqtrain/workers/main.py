@@ -23,12 +23,6 @@ from seqtrain.workers.spec import WorkerSpec
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the specification asks for, and return the exit code."""
-    secure_streams()
-    protect_terminal()
-    return leave_streams(_main(arguments))
-
-
-def _main(arguments: Sequence[str]) -> int:
     if is_supervised():
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # as in the command that started this: nothing to save yet
     verbose = False
@@ -54,4 +48,6 @@ def _main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """Be the worker that this process's arguments tell of."""
-    sys.exit(main(sys.argv[1:]))
+    secure_streams()
+    protect_terminal()
+    sys.exit(leave_streams(main(sys.argv[1:])))
