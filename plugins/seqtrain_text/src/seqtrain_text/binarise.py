@@ -173,7 +173,7 @@ def _dtype_for(vocab_size: int) -> str:
 def _blocks(columns: Sequence[Column]) -> Iterator[list[list[str]]]:
     """Yield the next lines of every column."""
     readers = [column.lines() for column in columns]
-    while (block := [list(islice(reader, BLOCK_LINES)) for reader in readers])[0]:
+    while any(block := [list(islice(reader, BLOCK_LINES)) for reader in readers]):
         if len({len(lines) for lines in block}) > 1:
             raise _changed(columns)
         yield block
