@@ -22,6 +22,7 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.examples import ExampleReader, scan_table
 from seqtrain_classify.labels import load_labels, save_labels
 from seqtrain_classify.task import make_kind
+from seqtrain_text.auto_reader import Auto
 from seqtrain_text.config import (
     BPEConfig,
     CharConfig,
@@ -62,6 +63,7 @@ TABLES = {
     "jsonl": '{"text": "the fox", "label": 1}\n\n{"text": "dog", "label": ["0", "1"]}\n{"text": "", "label": null}\n',
 }
 SKIP = LinePolicy(empty="skip", too_long="skip", max_length=12)
+AUTO = as_text_reader(Auto(), "auto", is_table=True)
 
 
 def content_of(how: str, data: st.DataObject, whole: bytes, breaking_bytes: Callable[..., bytes]) -> bytes:
@@ -139,7 +141,7 @@ def test_a_broken_table_is_read_or_refused(data, format_, kind, how, tmp_path, b
     path = tmp_path / f"x.{format_}"
     path.write_bytes(content_of(how, data, TABLES[format_].encode(), breaking_bytes))
     config = ClassifyConfig(kind=kind, train=str(path))
-    reader, labels = ExampleReader(config, "skip"), make_kind(config)
+    reader, labels = ExampleReader(config, "skip", AUTO), make_kind(config)
     count()
 
     with ours(path.name):
@@ -294,7 +296,7 @@ def test_deep_nesting_exhausts_no_stack(content, tmp_path, ours):
     read = [
         lambda: TOKENIZERS["word"]().load(tmp_path),
         lambda: load_labels("single", tmp_path),
-        lambda: list(ExampleReader(ClassifyConfig(), "skip").rows(tmp_path / "x.jsonl")),
+        lambda: list(ExampleReader(ClassifyConfig(), "skip", AUTO).rows(tmp_path / "x.jsonl")),
     ]
     for each in read:
         with ours(str(tmp_path)):

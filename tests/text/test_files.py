@@ -256,7 +256,7 @@ def test_a_line_without_end_is_refused_in_bounded_memory(tmp_path, monkeypatch):
     lines = iter_lines(tmp_path / "x")
 
     assert ["a", "b", 2 << 20] == [next(lines), next(lines), len(next(lines))]
-    with pytest.raises(DataError, match=r"x:4: the line is longer than 2 MiB"):
+    with pytest.raises(DataError, match=r"x:4: the line has more than 2,097,152 characters"):
         next(lines)
 
 

@@ -20,6 +20,7 @@ from seqtrain_lm.prediction import continue_lines, refuse_other_objectives, scor
 from seqtrain_lm.spans import sum_log_probs, total_size
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics
+from seqtrain_text.records import Field
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.text_task import TextTask
 from seqtrain_text.tokenizer_io import MakeTokenizer
@@ -62,6 +63,7 @@ class LMTask(TextTask[BlockDataset]):
             metrics=metrics,
             metric=metric,
             reader=(reader(), config.reader.name),
+            field=Field((config.text_column,)),
         )
 
     def own_metrics(self) -> OwnMetrics:
@@ -80,7 +82,11 @@ class LMTask(TextTask[BlockDataset]):
 
     def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
         """Return the one column of each file."""
-        return [[Column(file.path, self._tokenizer, split, self.reader, samples=split == "train")] for file in files]
+        readers = [self.reader.at(file.path) for file in files]
+        return [
+            [Column(file.path, self._tokenizer, split, reader, samples=split == "train")]
+            for file, reader in zip(files, readers, strict=True)
+        ]
 
     def policy(self, split: str) -> LinePolicy:
         """Keep all lines as they are: what is too long, blocks decide."""
@@ -127,7 +133,7 @@ class LMTask(TextTask[BlockDataset]):
         files = self.plain_dataset(split).files
         nats, num_tokens = sum_log_probs(models, files, self._tokenizer, self._config, self.workers)
         if split not in self._sizes:
-            texts = [self.reader(file.path) for file in self.corpus.files(split)]
+            texts = [self.reader.at(file.path)(file.path) for file in self.corpus.files(split)]
             self._sizes[split] = total_size(texts, files, self._config.break_mode)
         context, stride = self._config.context, self._config.stride
         size = self._sizes[split]

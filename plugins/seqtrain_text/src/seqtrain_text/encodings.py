@@ -46,18 +46,25 @@ def as_utf8(blocks: Iterator[bytes], path: Path) -> tuple[Iterator[bytes], str |
         if head.startswith(mark):
             blocks = _without(mark, blocks)
             return (blocks if encoding == "utf-8" else _transcoded(blocks, encoding, name, path)), name
-    if name := _unmarked(head[:SAMPLE]):
+    if guessed := _unmarked(head[:SAMPLE]):
         raise DataError(
-            f"{path} looks like {name} without a byte order mark, which would tell it for sure. Text must be UTF-8; "
-            f"convert it: iconv -f {name} -t UTF-8 IN > OUT"
+            f"{path} looks like {guessed} without a byte order mark, which would tell it for sure. Text must be UTF-8; "
+            f"convert it: iconv -f {guessed} -t UTF-8 IN > OUT"
         )
     return blocks, None
 
 
-def not_utf8(error: UnicodeDecodeError) -> str:
-    """Say which byte of a line cannot be decoded, and what the line may be instead."""
-    what = f"byte 0x{error.object[error.start]:02x} at offset {error.start} of the line is not UTF-8 ({error.reason})"
-    return f"{what}. {_advice(error.object)}"
+def not_utf8(line: bytes, place: int, offset: int, reason: str) -> str:
+    """
+    Say which byte of a line cannot be decoded, and what the line may be instead.
+
+    Args:
+        line: the line, or as much of it as is at hand.
+        place: of the byte in that.
+        offset: of the byte in the whole line.
+        reason: why not.
+    """
+    return f"byte 0x{line[place]:02x} at offset {offset} of the line is not UTF-8 ({reason}). {_advice(line)}"
 
 
 def _without(mark: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:

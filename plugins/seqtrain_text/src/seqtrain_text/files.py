@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import logging
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from seqtrain.api import DataError
@@ -18,7 +20,7 @@ from seqtrain_text.packed import BLOCK, SUFFIXES, packing_of, peek, unpacked
 logger = logging.getLogger(__name__)
 
 READ_SIZE = BLOCK
-MAX_LINE = 64 << 20  # bytes of a line, or of whatever else is read as one
+MAX_LINE = 64 << 20  # characters of a line, or of whatever else is read as one
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,13 @@ def existing(plain: Path, *, packed: bool = True) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def name_suffix(path: Path) -> str:
+    """Return how a file's name ends, that it is packed left aside: `.csv` of `x.CSV.gz`."""
+    name = path.name.lower()
+    packed = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
+    return Path(name.removesuffix(packed)).suffix
+
+
 def _find(plain: Path, *, packed: bool, advice: str) -> Path:
     found = existing(plain, packed=packed)
     if found is not None:
@@ -100,46 +109,67 @@ def iter_lines(path: Path) -> Iterator[str]:
     Raises:
         DataError: the file cannot be read, or a line is not UTF-8, or is longer than `MAX_LINE`.
     """
-    number = 1
-    for block in _whole_lines(path):
-        try:
-            lines = block.decode().split("\n")
-        except UnicodeDecodeError:
-            yield from _decoded(block, path, number)
-        if b"\r" in block:
-            lines = [line.removesuffix("\r") for line in lines]
+    for lines in _line_lists(path, "\n"):
+        if any("\r" in line for line in lines):
+            yield from (line.removesuffix("\r") for line in lines)
+        else:
+            yield from lines
+
+
+def split_lines(path: Path, end: str) -> Iterator[str]:
+    """Yield the lines of a text file that end in `end`, without that; otherwise as `iter_lines`."""
+    for lines in _line_lists(path, end):
         yield from lines
-        number += len(lines)
 
 
-def _decoded(block: bytes, path: Path, first: int) -> Iterator[str]:
-    """Yield the lines of a block of which one is not UTF-8, up to that."""
-    for number, line in enumerate(block.split(b"\n"), start=first):
-        try:
-            yield line.decode().removesuffix("\r")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}:{number}: {not_utf8(error)}{_misnamed(path)}") from error
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield blocks of whole lines, without the end of the last one."""
+def _line_lists(path: Path, end: str) -> Iterator[list[str]]:
     number = 1
-    pending: list[bytes] = []
-    for block in utf8_blocks(path):
-        stop = block.rfind(b"\n")
-        if stop >= 0:
-            whole = b"".join((*pending, block[:stop]))
-            yield whole
-            number += whole.count(b"\n") + 1
+    pending: list[str] = []
+    for text in text_blocks(path):
+        lines = text.split(end)
+        if len(lines) > 1:
+            lines[0] = "".join((*pending, lines[0]))
             pending = []
-        pending.append(block[stop + 1 :])
+        pending.append(lines.pop())
+        yield lines
+        number += len(lines)
         if sum(map(len, pending)) > MAX_LINE:
             raise DataError(
-                f"{path}:{number}: the line is longer than {MAX_LINE >> 20} MiB, the most that is read as one. Check "
-                "that it is the right file, and that its lines end in line feeds; or cut it into lines."
+                f"{path}:{number}: the line has more than {MAX_LINE:,} characters, the most that are read as one. "
+                "Check that it is the right file, and that its lines end in line feeds; or cut it into lines."
             )
-    if last := b"".join(pending):
-        yield last
+    if last := "".join(pending):
+        yield [last]
+
+
+def text_blocks(path: Path) -> Iterator[str]:
+    """
+    Yield the text of a file, some characters at a time; see `utf8_blocks`.
+
+    Raises:
+        DataError: likewise; or it is not UTF-8. What is before the place that is not comes first.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    num_lines = before = line_start = 0  # `before`: bytes of earlier blocks
+    for block in chain(utf8_blocks(path), (b"",)):
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            good = error.object[: error.start]
+            yield good.decode()
+            start = good.rfind(b"\n") + 1
+            line = error.object[start:].split(b"\n", 1)[0]
+            offset = (
+                error.start - start if start else before - len(error.object) + len(block) + error.start - line_start
+            )
+            what = not_utf8(line, error.start - start, offset, error.reason)
+            number = num_lines + good.count(b"\n") + 1
+            raise DataError(f"{path}:{number}: {what}{_misnamed(path)}") from error
+        if text:
+            yield text
+        num_lines += block.count(b"\n")
+        line_start = before + block.rfind(b"\n") + 1 if b"\n" in block else line_start
+        before += len(block)
 
 
 def scan_text(path: Path) -> TextScan:
@@ -192,18 +222,18 @@ def utf8_blocks(path: Path) -> Iterator[bytes]:
 
 def first_bytes(path: Path) -> bytes:
     """
-    Return how a file begins, as it is.
+    Return how a file begins, as it is: 16 bytes.
 
     Raises:
         DataError: the file cannot be read.
     """
-    return next(_file_blocks(path), b"")
+    return next(_file_blocks(path, 16), b"")
 
 
-def _file_blocks(path: Path) -> Iterator[bytes]:
+def _file_blocks(path: Path, size: int = BLOCK) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            while block := file.read(BLOCK):
+            while block := file.read(size):
                 yield block
     except OSError as error:
         raise DataError(

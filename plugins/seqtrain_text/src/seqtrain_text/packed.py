@@ -159,8 +159,9 @@ def unpacked(blocks: Iterator[bytes], packing: Packing, path: Path) -> Iterator[
     Raises:
         DataError: the file is damaged or not whole, or the package that unpacks it is not installed.
     """
+    errors: tuple[type[Exception], ...] = (EOFError,)
     try:
-        errors = packing.errors()
+        errors += packing.errors()
         rest = next(blocks, b"")
         while rest:
             rest = yield from _member(rest, blocks, packing)
@@ -169,13 +170,13 @@ def unpacked(blocks: Iterator[bytes], packing: Packing, path: Path) -> Iterator[
             if rest and not rest.startswith(packing.magic):
                 rest += next(blocks, b"")  # the block may end within the first bytes
                 if not rest.startswith(packing.magic):
-                    raise EOFError("after its end come bytes that are no further part")  # noqa: TRY301 - told alike
+                    raise EOFError("after its end come bytes that are no further part")
     except ImportError as error:
         raise DataError(
             f"{path} is packed by zstd, which this Python cannot unpack. Install the package that does: "
             f"`pip install zstandard`; or unpack the file: `zstd -d {path.name}`."
         ) from error
-    except (EOFError, *errors) as error:
+    except errors as error:
         raise DataError(
             f"{path} is not a whole {packing.name} file: {error}. Copy it again, or unpack it and check it."
         ) from error
