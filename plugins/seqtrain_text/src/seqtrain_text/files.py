@@ -215,6 +215,8 @@ def utf8_blocks(path: Path) -> Iterator[bytes]:
         blocks = unpacked(blocks, packing, path)
     blocks, encoding = as_utf8(blocks, path)
     told = [*([f"packed by {packing.name}"] if packing else []), *([f"in {encoding}"] if encoding else [])]
+    if packing is None and path.suffix in SUFFIXES:
+        told.append("not packed, although its name says so")
     if told:
         _tell(path, " and ".join(told))
     yield from filter(None, blocks)

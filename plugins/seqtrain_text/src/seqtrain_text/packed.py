@@ -148,8 +148,12 @@ def peek(blocks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
 
 
 def packing_of(head: bytes) -> Packing | None:
-    """Return the format that a file with these first bytes (10 or more) is packed in."""
-    return next((packing for packing in PACKINGS if head.startswith(packing.magic)), None)
+    """Return the format that a file with these first bytes is packed in: 10 of them, or the whole file."""
+    for packing in PACKINGS:
+        is_cut = len(head) > 2 and any(magic.startswith(head) for magic in packing.magic)
+        if is_cut or head.startswith(packing.magic):
+            return packing
+    return None
 
 
 def unpacked(blocks: Iterator[bytes], packing: Packing, path: Path) -> Iterator[bytes]:
