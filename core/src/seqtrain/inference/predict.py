@@ -21,6 +21,10 @@ from seqtrain.run.results import Results
 from seqtrain.workers.group import WorkerGroup
 
 MAX_LINE = 64 << 20  # bytes
+OTHER_FILES = (
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "in UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    (b"\x1f\x8b", "packed by gzip", "zcat"),
+)
 
 
 def main(request: PredictRequest, registry: Registry, group: WorkerGroup) -> Results:
@@ -52,10 +56,13 @@ def read_lines(source: BinaryIO, name: str) -> Generator[str, None, None]:
         name: what to call it in an error.
 
     Raises:
-        DataError: a line is not UTF-8, or longer than `MAX_LINE`.
+        DataError: a line is not UTF-8, or longer than `MAX_LINE` bytes.
     """
     for number, line in enumerate(iter(partial(source.readline, MAX_LINE + 1), b""), start=1):
         if number == 1:
+            for mark, what, remedy in OTHER_FILES:
+                if line.startswith(mark):
+                    raise DataError(f"{name} is {what}, and lines of UTF-8 are expected. Give them by `{remedy} FILE`.")
             line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - it is no text
             if not line:
                 continue
