@@ -144,6 +144,7 @@ def test_a_row_with_more_or_fewer_columns_is_named(write, name, content, message
     [
         ("x.csv", 'label,text\n1,a\n1,"b\n0,c\n', r"x\.csv:3: the row that begins here is not CSV .*not closed"),
         ("x.csv", 'label,text\n1,"a" b\n', r"x\.csv:2: .*not CSV"),
+        ("x.csv", "label,text\n1,a\rb\n", r"x\.csv:2: .*not CSV \(a line end in a cell without quotes\)"),
         ("x.jsonl", '{"label": 1, "text": "a"}\n{"label": 1,\n', r"x\.jsonl:2: the line is not JSON \(.*\)\. Mend or"),
         ("x.jsonl", "[1, 2]\n", r"x\.jsonl:1: the line holds '1', where an object is expected"),
         ("x.tsv", b"label\ttext\n1\ta\n1\tcaf\xe9\n", r"x\.tsv:3: byte 0xe9 .* is not UTF-8 .*iconv"),

@@ -154,8 +154,9 @@ def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
                 yield number, cells
             number = reader.line_num + 1  # a cell in quotes may go over several lines
     except csv.Error as error:
+        what = "a line end in a cell without quotes" if "unquoted field" in str(error) else error
         raise DataError(
-            f"{path}:{number}: the row that begins here is not CSV ({error}). Look for a quote that is not closed, and "
+            f"{path}:{number}: the row that begins here is not CSV ({what}). Look for a quote that is not closed, and "
             'write a quote within quotes twice: ""; or write the file as JSONL.'
         ) from error
 
