@@ -100,6 +100,9 @@ def test_columns_can_be_named_and_places_are_lines(tmp_path):
 
     assert [("a b", "x"), ("b", "y")] == pairs_of(task)
     assert f"{tmp_path}/t.csv:4 | {tmp_path}/t.csv:4" == task.dataset("train").describe(1)
+    (tmp_path / "t.csv").rename(tmp_path / "gone")
+    assert f"{tmp_path}/t.csv, row 2 | {tmp_path}/t.csv, row 2" == task.dataset("train").describe(1)
+    (tmp_path / "gone").rename(tmp_path / "t.csv")
     with pytest.raises(DataError, match=r"no column 'en' or 'source' or 'translation\.en'; .*Set task\.source_column"):
         translation(tmp_path / "other", str(tmp_path / "t.csv"))
 
@@ -163,7 +166,9 @@ def test_a_table_trains_a_language_model(tmp_path):
 
     assert ["a b", "b\nc"] == texts("t.csv", text_column="body")
     assert ["label,text", "1,a b"] == texts("t.txt")
-    with pytest.raises(DataError, match=r"has no column 'text'; its first line names 'label', 'body'"):
+    with pytest.raises(
+        DataError, match=r"no column 'text'; its first line names 'label', 'body'.*task\.reader\.name=lines"
+    ):
         texts("t.csv")
 
 

@@ -63,7 +63,7 @@ class LMTask(TextTask[BlockDataset]):
             metrics=metrics,
             metric=metric,
             reader=(reader(), config.reader.name),
-            field=Field((config.text_column,)),
+            field=Field((config.text_column,), advice=" To read the file by lines, set task.reader.name=lines."),
         )
 
     def own_metrics(self) -> OwnMetrics:

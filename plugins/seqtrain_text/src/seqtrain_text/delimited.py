@@ -58,6 +58,7 @@ class Delimited:
             if not names:
                 raise DataError(f"{path} is empty. Check that it is the right file.")
         unique = [name if names.count(name) == 1 else None for name in names]
+        has_doubles = None in unique
         number = 0
         for number, cells in rows:
             if len(cells) != len(names):
@@ -67,7 +68,8 @@ class Delimited:
                     f"{path}:1: the first line names the columns, as task.columns does. Leave out task.columns."
                 )
             row = Row(zip(unique, cells, strict=True), number, names)
-            row.pop(None, None)  # type: ignore[call-overload]
+            if has_doubles:
+                del row[None]  # type: ignore[arg-type]
             yield row
         if not number:
             named = "" if self.options.columns else f"; its first line names {shown(names)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeAlias, final, runtime_checkable
@@ -205,7 +206,9 @@ class CheckedReader:
 
     def place(self, path: Path, number: int) -> str:
         """Say where a text is: the file is read up to it, as only its reader knows."""
-        row = next(islice(self.records(path), number - 1, None), Row({}))
+        row = Row({}, unit=self.unit)
+        with suppress(SeqtrainError):  # the file may be gone; whoever asks has something else to tell
+            row = next(islice(self.records(path), number - 1, None), row)
         return row.place(path, number)
 
     def _chosen(self, path: Path, *, is_table: bool = False) -> Reader:

@@ -48,10 +48,12 @@ class Field:
     Args:
         names: of which the first that a record has is taken; `a.b` is b of the object in a, too.
         setting: what names the field, below `task`; for messages.
+        advice: what else may be done where the field is missing, as a sentence with a blank before it.
     """
 
     names: tuple[str, ...]
     setting: str = "text_column"
+    advice: str = ""
 
     def value(self, row: Row, path: Path, number: int) -> Any:
         """
@@ -99,7 +101,7 @@ class Field:
             where, meant = row.place(path, number), guess(self.names, names)
             return (
                 f"{where}: the object has no {wanted}, only {shown(names)}.{meant} "
-                f"Set task.{self.setting}=NAME, or add it."
+                f"Set task.{self.setting}=NAME, or add it.{self.advice}"
             )
         for name in self.names:
             if (count := row.columns.count(name)) > 1:
@@ -108,7 +110,7 @@ class Field:
         remedy = "" if row.line is None else ", or, if that line is a row already, name the columns: task.columns=[...]"
         return (
             f"{path} has no column {wanted}; {whose} {shown(row.columns)}.{guess(self.names, row.columns)} "
-            f"Set task.{self.setting}=NAME{remedy}."
+            f"Set task.{self.setting}=NAME{remedy}.{self.advice}"
         )
 
 
