@@ -82,7 +82,7 @@ def environment(session: nox.Session) -> None:
     """Install torch, the tools and every project, for the sessions that follow."""
     session.install(
         TORCH, "hatchling", "editables", "mypy==2.4.1", "types-PyYAML", "import-linter", "pytest", "pytest-randomly",
-        "pytest-xdist>=3.7", "hypothesis", "coverage>=7.10", *map(str, WHEELS.glob("*.whl")),
+        "pytest-xdist>=3.7", "hypothesis", "coverage>=7.10", "pyarrow", "zstandard", *map(str, WHEELS.glob("*.whl")),
     )  # fmt: skip
     install_wheels(session)
 

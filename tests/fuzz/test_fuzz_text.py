@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -21,6 +22,7 @@ from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.examples import ExampleReader, scan_table
 from seqtrain_classify.labels import load_labels, save_labels
 from seqtrain_classify.task import make_kind
+from seqtrain_text.auto_reader import Auto
 from seqtrain_text.config import (
     BPEConfig,
     CharConfig,
@@ -61,10 +63,21 @@ TABLES = {
     "jsonl": '{"text": "the fox", "label": 1}\n\n{"text": "dog", "label": ["0", "1"]}\n{"text": "", "label": null}\n',
 }
 SKIP = LinePolicy(empty="skip", too_long="skip", max_length=12)
+AUTO = as_text_reader(Auto(), "auto", is_table=True)
 
 
 def content_of(how: str, data: st.DataObject, whole: bytes, breaking_bytes: Callable[..., bytes]) -> bytes:
     return data.draw(BYTES) if how == "any bytes" else breaking_bytes(data, whole)
+
+
+def text_of(content: bytes) -> str:
+    """Return what a file holds, as its first bytes tell."""
+    if content.startswith(b"\x1f\x8b\x08"):
+        content = gzip.decompress(content)
+    marks = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
+    marks |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    encodings = [encoding for mark, encoding in marks.items() if content.startswith(mark)]
+    return content.decode([*encodings, "utf-8-sig"][0])
 
 
 HOW = ["any bytes", "changed"]
@@ -85,8 +98,8 @@ def test_lines_are_counted_and_read_alike(data, name, how, tmp_path, breaking_by
 
     with ours(name):
         scan, lines = Lines().scan(path), list(Lines()(path))
-        content = path.read_bytes() if name == "x.txt" else gzip.decompress(path.read_bytes())
-        ended = content.decode().removesuffix("\n") + "\n"
+        content = text_of(path.read_bytes())
+        ended = content.removesuffix("\n") + "\n"
         assert len(lines) == scan.count == ended.count("\n") * bool(content)
         assert "\n".join(lines) == ended.replace("\r\n", "\n").removesuffix("\n")
 
@@ -99,9 +112,9 @@ def test_any_input_of_predict_is_read_or_refused(content, ours, count):
     count()
 
     with ours("x.txt, line"):
-        assert len(list(read_lines(io.BytesIO(content), "x.txt"))) == content.count(b"\n") + (
-            content[-1:] not in (b"", b"\n")
-        )
+        lines = list(read_lines(io.BytesIO(content), "x.txt"))
+        content = content.removeprefix(codecs.BOM_UTF8)
+        assert len(lines) == content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
 
 
 @pytest.mark.fault("F31")
@@ -128,7 +141,7 @@ def test_a_broken_table_is_read_or_refused(data, format_, kind, how, tmp_path, b
     path = tmp_path / f"x.{format_}"
     path.write_bytes(content_of(how, data, TABLES[format_].encode(), breaking_bytes))
     config = ClassifyConfig(kind=kind, train=str(path))
-    reader, labels = ExampleReader(config, "skip"), make_kind(config)
+    reader, labels = ExampleReader(config, "skip", AUTO), make_kind(config)
     count()
 
     with ours(path.name):
@@ -283,7 +296,7 @@ def test_deep_nesting_exhausts_no_stack(content, tmp_path, ours):
     read = [
         lambda: TOKENIZERS["word"]().load(tmp_path),
         lambda: load_labels("single", tmp_path),
-        lambda: list(ExampleReader(ClassifyConfig(), "skip").rows(tmp_path / "x.jsonl")),
+        lambda: list(ExampleReader(ClassifyConfig(), "skip", AUTO).rows(tmp_path / "x.jsonl")),
     ]
     for each in read:
         with ours(str(tmp_path)):

@@ -18,7 +18,7 @@ from seqtrain.plugin import Component, hookimpl, option
 @hookimpl
 def seqtrain_components():
     for kind, name, ref, config in (
-        ("reader", "jsonl", "jsonl", "JSONLConfig"),
+        ("reader", "objects", "jsonl", "JSONLConfig"),
         ("metric", "length", "Length", "LengthConfig"),
     ):
         yield Component(
@@ -79,7 +79,7 @@ def as_jsonl(workshop) -> dict[str, object]:
         texts = "".join(json.dumps({"id": number, "text": line}) + "\n" for number, line in enumerate(lines))
         (folder / path.name).write_text(texts)
     splits = {f"task__{split}": folder / split for split in ("train", "valid", "test")}
-    return {"task__reader__name": "jsonl", **splits}
+    return {"task__reader__name": "objects", **splits}
 
 
 def test_a_corpus_in_another_format_trains_the_same_model(workshop, cli, tmp_path):
@@ -105,16 +105,16 @@ def test_a_run_is_not_resumed_with_another_reader(workshop):
     outcome = workshop.train(**as_jsonl(workshop))
 
     assert outcome.code == 3
-    assert "task.reader.name: lines in the run, jsonl now" in outcome.err
+    assert "task.reader.name: auto in the run, objects now" in outcome.err
 
 
 @pytest.mark.parametrize(
     ("changed", "code", "said"),
     [
         ({"task__reader__field": "words"}, 5, "train.en:1: KeyError('words')"),
-        ({"task__reader__name": "json"}, 4, "No reader is named 'json'. Did you mean 'jsonl'?"),
+        ({"task__reader__name": "object"}, 4, "No reader is named 'object'. Did you mean 'objects'?"),
         ({"task__reader": "null"}, 3, "task.reader"),
-        ({"task__train": None, "task__valid": None, "task__test": None}, 3, "not for the reader 'jsonl'"),
+        ({"task__train": None, "task__valid": None, "task__test": None}, 3, "not for the reader 'objects'"),
     ],
 )
 def test_a_reader_that_does_not_suit_is_refused(workshop, changed, code, said):

@@ -63,7 +63,7 @@ def columns(tmp_path, tokenizer):
 
 def test_the_component_reads_the_lines_of_plain_and_packed_files(tmp_path):
     """It is offered as `lines`, is made without settings, and scans bytes."""
-    (component,) = (each for each in seqtrain_components() if each.kind == "reader")
+    (component,) = (each for each in seqtrain_components() if (each.kind, each.name) == ("reader", "lines"))
     (tmp_path / "x.en").write_bytes(b"a b\r\n\nc")
     (tmp_path / "y.en.gz").write_bytes(gzip.compress(b"d\n"))
     lines = pkgutil.resolve_name(component.ref)(None)
@@ -119,7 +119,11 @@ def failing(error):
         (CheckedReader(lambda path: ["a", 3], "r"), PluginError, r"'r' took int out of .*x, where texts are expected"),
         (CheckedReader(lambda path: ["a", b"a"], "r"), PluginError, r"'r' took bytes out of .*x"),
         (CheckedReader(lambda path: None, "r"), PluginError, r"'r' failed on .*x: TypeError"),
-        (CheckedReader(lambda path: ["a", "b\ud83d"], "r"), DataError, r"x, text 2: character 2 is '.ud83d', half"),
+        (
+            CheckedReader(lambda path: ["a", "b\ud83d"], "r"),
+            DataError,
+            r"x, text 2: the text has '.ud83d', half of a character, as character 2",
+        ),
     ],
 )
 def test_what_a_reader_does_wrong_is_said_with_its_name(tmp_path, reader, kind, said):

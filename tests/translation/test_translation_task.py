@@ -564,15 +564,17 @@ def test_too_few_given_translations_are_refused(make_task: MakeTask, tmp_path: P
         list(task.predict(copier(task), ["ab", "cd"]))
 
 
-def test_too_many_given_translations_are_refused(make_task: MakeTask, tmp_path: Path) -> None:
-    """They are of some other input; an empty line at the end counts."""
+@pytest.mark.parametrize("buffer_lines", [1, 2, 9])
+def test_too_many_given_translations_are_refused(make_task: MakeTask, tmp_path: Path, buffer_lines: int) -> None:
+    """However many lines are read at a time, and though the scores are out."""
     references = tmp_path / "given.de"
-    task = prepared(make_task(references=str(references)), tmp_path)
-    for text in ("ab\ncd\n", "ab\n\n"):
-        references.write_text(text, encoding="utf-8")
+    references.write_text("\ufeffab\ncd\nef\n", encoding="utf-8")
+    task = prepared(make_task(references=str(references), buffer_lines=buffer_lines), tmp_path)
+    answers = task.predict(copier(task), ["ab", "cd"])
 
-        with pytest.raises(DataError, match="more lines than the input"):
-            list(task.predict(copier(task), ["ab"]))
+    assert ["ab", "cd"] == [next(answers).split("\t")[1] for _ in range(2)]
+    with pytest.raises(DataError, match=r"given\.de has 3 lines, and the input only 2"):
+        next(answers)
 
 
 def test_over_long_input_is_cut_to_what_the_model_reads(

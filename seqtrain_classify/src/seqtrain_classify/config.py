@@ -10,6 +10,8 @@ from seqtrain_classify.prediction_config import PredictionConfig
 from seqtrain_text.corpus_config import TextTaskConfig
 from seqtrain_text.dummy_config import DummyConfig
 
+FORMATS = ("tsv", "csv", "json", "jsonl", "parquet", "arrow")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledDummyConfig(DummyConfig):
@@ -24,7 +26,7 @@ class ClassifyConfig(TextTaskConfig):
 
     train: Any = option(
         None,
-        help="table, plain or .gz, or a list of tables or of {path: FILE, weight: W}; default: the built-in corpus",
+        help="table, or a list of tables or of {path: FILE, weight: W}; default: the built-in corpus",
         is_path=True,
     )
     valid: Any = option(
@@ -36,13 +38,14 @@ class ClassifyConfig(TextTaskConfig):
     dummy: LabelledDummyConfig = option(
         default_factory=LabelledDummyConfig, help="made-up data instead of tables, for benchmarks and dry runs"
     )
+    reader: Selection = option(
+        "auto", help="how records are taken out of the files of train, valid and test", component="reader"
+    )
     format: str = option(
         "auto",
-        help="what the tables are: TSV (no quotes), CSV, or a JSON object a line; auto goes by .tsv, .csv or .jsonl",
-        choices=("auto", "tsv", "csv", "jsonl"),
-    )
-    columns: tuple[str, ...] | None = option(
-        None, help="names of the columns of TSV and CSV files that have no header; default: their first line has them"
+        help="the same for readers of seqtrain-text, by name alone",
+        choices=("auto", *FORMATS),
+        excludes=("reader",),
     )
     text_column: str = option("text", help="column of the text")
     text_pair_column: str | None = option(None, help="column of a second text, where the label is of a pair")
@@ -102,6 +105,7 @@ class ClassifyConfig(TextTaskConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.check_reader(self.reader)
         if self.is_builtin:
             self._check_builtin_table()
         self.check_dummy_length(self.max_length, "max_length")
@@ -131,6 +135,7 @@ class ClassifyConfig(TextTaskConfig):
                 "kind": self.kind != "single",
                 "format": self.format != "auto",
                 "columns": self.columns is not None,
+                "separator": self.separator is not None,
                 "text_column": self.text_column != "text",
                 "text_pair_column": self.is_pair,
                 "label_column": self.label_column != "label",
@@ -155,5 +160,8 @@ class ClassifyConfig(TextTaskConfig):
                     f"columns names no {name!r}, which {key} asks for, only {', '.join(self.columns)}. "
                     f"Set task.{key} to one of these, or add {name!r} to task.columns."
                 )
-        if self.columns is not None and len(set(self.columns)) < len(self.columns):
-            raise ConfigError(f"columns={list(self.columns)} has a name twice. Name each column differently.")
+        if self.format != "auto" and isinstance(self.reader, Selection) and self.reader.name != "auto":
+            raise ConfigError(
+                f"format={self.format} and reader.name={self.reader.name} both say how the files are read. Leave out "
+                "task.format."
+            )

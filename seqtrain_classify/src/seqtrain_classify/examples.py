@@ -14,9 +14,9 @@ from seqtrain.api import DataError
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.encoding import PAIR_SEPARATOR
 from seqtrain_classify.kind import Kind, Targets
-from seqtrain_classify.tables import Table, shorten
 from seqtrain_text.files import TextScan
-from seqtrain_text.store import Column
+from seqtrain_text.readers import TaskReader
+from seqtrain_text.records import Field
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +26,18 @@ _BLANKS = str.maketrans("\t\n\r", "   ")  # within a text these are no more than
 
 class Example(NamedTuple):
     """
-    A row of a table.
+    A record of a table.
 
     Args:
-        number: the line it begins on, from 1.
+        number: the line it begins on, from 1; or which record it is, where lines are not known.
+        place: says so, with the file.
         text: one line; a pair has `PAIR_SEPARATOR` between its texts.
         label: the cell as it is.
         is_empty: a text has nothing but blanks.
     """
 
     number: int
+    place: str
     text: str
     label: Any
     is_empty: bool
@@ -50,15 +52,17 @@ class ExampleReader:
     Args:
         config: says which columns there are.
         empty: what happens to rows with an empty text: "error", "skip" or "keep".
+        reader: takes records out of files.
     """
 
     config: ClassifyConfig
     empty: str
+    reader: TaskReader
 
     @classmethod
-    def of_split(cls, split: str, config: ClassifyConfig) -> ExampleReader:
+    def of_split(cls, split: str, config: ClassifyConfig, reader: TaskReader) -> ExampleReader:
         """Return what reads a split's tables; only training may leave rows out, or measures could not be compared."""
-        return cls(config, config.empty_lines if split == "train" else "keep")
+        return cls(config, config.empty_lines if split == "train" else "keep", reader)
 
     def all_rows(self, path: Path) -> Iterator[Example]:
         """
@@ -67,15 +71,20 @@ class ExampleReader:
         Raises:
             DataError: the file is not the table that the config describes, or has an empty text and must not.
         """
-        table = Table(path, self.config.format, self.config.columns)
-        for number, (text, label, *more) in table.rows(self.config.wanted):
-            lines = [_one_line(each, f"{path}:{number}") for each in (text, *more)]
-            is_empty = not all(lines)
+        first, label, *more = (Field((name,), setting) for setting, name in self.config.wanted.items())
+        number = 0
+        for number, row in enumerate(self.reader.records(path), start=1):
+            place = row.place(path, number)
+            texts = [_one_line(each.text(row, path, number)) for each in (first, *more)]
+            is_empty = not all(texts)
             if is_empty and self.empty == "error":
                 raise DataError(
-                    f"{path}:{number}: the text is empty. Fill it in or remove the row, or set task.empty_lines=skip."
+                    f"{place}: the text is empty. Fill it in or remove the row, or set task.empty_lines=skip."
                 )
-            yield Example(number, PAIR_SEPARATOR.join(lines), label, is_empty)
+            cell = label.value(row, path, number)
+            yield Example(row.line or number, place, PAIR_SEPARATOR.join(texts), cell, is_empty)
+        if not number:
+            raise DataError(f"{path} has no rows. Check that it is the right file.")
 
     def rows(self, path: Path) -> Iterator[Example]:
         """Yield the examples that are used; there is at least one."""
@@ -102,32 +111,23 @@ class ExampleReader:
         Raises:
             DataError: it does not.
         """
-        return (read_cell(row, path, read) for row in self.rows(path))
+        return (read_cell(row, read) for row in self.rows(path))
 
 
-def read_cell(row: Example, path: Path, read: Callable[[Any], T]) -> T:
+def read_cell(row: Example, read: Callable[[Any], T]) -> T:
     """Read the label of an example; a ValueError of `read` becomes a DataError that says where."""
     try:
         return read(row.label)
     except ValueError as error:
-        raise DataError(f"{path}:{row.number}: {error}") from error
+        raise DataError(f"{row.place}: {error}") from error
 
 
 def _without_text(path: Path) -> DataError:
     return DataError(f"{path}: every row has an empty text. Check task.text_column.")
 
 
-def _one_line(text: Any, place: str) -> str:
-    if not isinstance(text, str):
-        raise DataError(
-            f"{place}: the text is {shorten(text)}, where a text in quotes is expected. Check task.text_column."
-        )
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:  # half of a pair, as "\ud83d" in JSON can be
-            raise DataError(f"{place}: the text has {text[error.start]!a}, half of a character. Mend it.") from error
-    return text.translate(_BLANKS).strip()
+def _one_line(text: str) -> str:
+    return text.replace("\r\n", "\n").translate(_BLANKS).strip()
 
 
 @final
@@ -139,7 +139,8 @@ class ScannedTable:
     Args:
         reader: takes examples out of it.
         targets: of the examples that are used, in their order.
-        line_numbers: the lines they begin on, from 1.
+        line_numbers: the lines they begin on, from 1; or which records they are, where lines are not known.
+        has_lines: they are known.
         texts: their number, and a hash of their texts.
         num_empty: rows with an empty text, whether they are used or not.
     """
@@ -147,11 +148,13 @@ class ScannedTable:
     reader: ExampleReader
     targets: Targets
     line_numbers: array[int]
+    has_lines: bool
     texts: TextScan
     num_empty: int = 0
 
     unit = "row"
     packed = True
+    question = None
 
     def __call__(self, path: Path) -> Iterator[str]:
         """Yield the lines of text."""
@@ -161,22 +164,16 @@ class ScannedTable:
         """Return what the pass told."""
         return self.texts
 
+    def place(self, path: Path, number: int) -> str:
+        """Say where text `number`, from 1, is: on which line of the file."""
+        line = self.line_numbers[number - 1]
+        return f"{path}:{line}" if self.has_lines else f"{path}, row {line}"
+
     def found(self, used: Mapping[str, Any]) -> dict[str, Any]:
         """Return what was counted in the table, given what was counted in the texts that are used."""
         skipped_steps = self.num_empty if self.reader.empty == "skip" else 0
         more = {name: used[name] + skipped_steps for name in ("lines", "skipped")}
         return {**used, **more, "empty": self.num_empty}
-
-
-@final
-@dataclass(frozen=True)
-class TableColumn(Column):
-    """The texts of a table that was scanned, as a token store is made from them."""
-
-    def place(self, number: int) -> str:
-        """Say where text `number`, from 1, is: on which line of the file."""
-        assert isinstance(self.reader, ScannedTable)
-        return f"{self.path}:{self.reader.line_numbers[number - 1]}"
 
 
 def scan_table(path: Path, reader: ExampleReader, kind: Kind) -> ScannedTable:
@@ -187,20 +184,21 @@ def scan_table(path: Path, reader: ExampleReader, kind: Kind) -> ScannedTable:
         DataError: something is.
     """
     targets, line_numbers, content = kind.new_targets(), array("I"), hashlib.sha256()
-    num_empty = first_empty = 0
+    num_empty, first_empty, has_lines = 0, "", True
     for row in reader.all_rows(path):
+        has_lines = row.place == f"{path}:{row.number}"
         if row.is_empty:
             num_empty += 1
-            first_empty = first_empty or row.number
+            first_empty = first_empty or f"{'line' if has_lines else 'row'} {row.number}"
         if reader.uses(row):
-            targets.append(read_cell(row, path, kind.encode))
+            targets.append(read_cell(row, kind.encode))
             line_numbers.append(row.number)
             content.update(row.text.encode())
             content.update(b"\n")
     if num_empty:
         done = "left out" if reader.empty == "skip" else "kept"
         logger.warning(
-            "%d rows of %s have an empty text (the first: line %d) and were %s", num_empty, path, first_empty, done
+            "%d rows of %s have an empty text (the first: %s) and were %s", num_empty, path, first_empty, done
         )
     if not len(targets):
         raise _without_text(path)
@@ -208,6 +206,7 @@ def scan_table(path: Path, reader: ExampleReader, kind: Kind) -> ScannedTable:
         reader=reader,
         targets=targets,
         line_numbers=line_numbers,
+        has_lines=has_lines,
         texts=TextScan(content.hexdigest(), len(targets)),
         num_empty=num_empty,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -10,23 +10,38 @@ from typing import Any
 
 from torch import nn
 
-from seqtrain.api import ModelSpec, NamedIds
+from seqtrain.api import ModelSpec, NamedIds, Reader
+from seqtrain.plugin import Selection
 from seqtrain_classify.builtin import SPLITS, write_builtin_corpus
 from seqtrain_classify.classifier import Classifier
 from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.dataset import LabelledDataset, LabelledTable
 from seqtrain_classify.encoding import RowEncoder
-from seqtrain_classify.examples import ExampleReader, ScannedTable, TableColumn, scan_table
+from seqtrain_classify.examples import ExampleReader, ScannedTable, scan_table
 from seqtrain_classify.kind import IntArray
 from seqtrain_classify.kinds import make_kind
 from seqtrain_classify.labels import load_labels, save_labels
 from seqtrain_classify.predictor import Predictor
 from seqtrain_classify.training_tables import learn_labels, training_texts
+from seqtrain_text.arrow_reader import ArrowRows, parquet
+from seqtrain_text.auto_reader import Auto
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
+from seqtrain_text.delimited import Delimited, tsv
+from seqtrain_text.json_reader import JSONObjects
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TextPairs
-from seqtrain_text.store import LinePolicy, TokenStore
+from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.text_task import TextTask
 from seqtrain_text.tokenizer_io import MakeTokenizer
+
+BY_FORMAT: Mapping[str, Callable[[], Reader]] = {
+    "tsv": tsv,
+    "csv": Delimited,
+    "json": JSONObjects,
+    "jsonl": JSONObjects,
+    "parquet": parquet,
+    "arrow": ArrowRows,
+}
+"""What `task.format` names."""
 
 
 class ClassifyTask(TextTask[LabelledDataset]):
@@ -36,11 +51,13 @@ class ClassifyTask(TextTask[LabelledDataset]):
     Args:
         config: see `ClassifyConfig`.
         tokenizer: makes a tokenizer of the kind and with the settings that the config selects.
+        reader: likewise a reader; `task.format` names another one.
         metrics: makes a metric by its name.
         metric: makes the metric that `task.metric` selects, if one is.
     """
 
     builtin = BuiltinCorpus(SPLITS, write_builtin_corpus)
+    files_are_tables = True
 
     def __init__(
         self,
@@ -49,13 +66,20 @@ class ClassifyTask(TextTask[LabelledDataset]):
         tokenizer: MakeTokenizer,
         metrics: MakeNamedMetric,
         metric: MakeMetric | None = None,
+        reader: Callable[[], Reader] = Auto,
     ) -> None:
         self._config = config
         self._tokenizer = tokenizer()
         self._kind = make_kind(config)
         self._scanned: dict[str, list[ScannedTable]] = {}
         # The tokenizer's name is that in runs of the task lm, from which weights may come.
-        super().__init__(config, tokenizers={"text": self._tokenizer}, metrics=metrics, metric=metric)
+        super().__init__(
+            config,
+            tokenizers={"text": self._tokenizer},
+            metrics=metrics,
+            metric=metric,
+            reader=_chosen_reader(config, reader),
+        )
 
     def own_metrics(self) -> OwnMetrics:
         """Compare answers as what the kind says they are, and as texts."""
@@ -70,7 +94,7 @@ class ClassifyTask(TextTask[LabelledDataset]):
     def examine(self, artifacts: Path, *, is_new: bool) -> None:
         """Learn the labels, or load those of the run, and look at all rows: a damaged one should be known early."""
         if is_new:
-            learn_labels(self._kind, [file.path for file in self.corpus.files("train")], self._config)
+            learn_labels(self._kind, [file.path for file in self.corpus.files("train")], self._examples("train"))
         else:
             self._kind.restore(load_labels(self._config.kind, artifacts))
         for split in self.splits():
@@ -78,7 +102,7 @@ class ClassifyTask(TextTask[LabelledDataset]):
 
     def training_texts(self) -> Iterator[str]:
         """Yield the texts that the vocabulary is learned from, the two of a pair one after the other."""
-        return training_texts([file.path for file in self.corpus.files("train")], self._config)
+        return training_texts([file.path for file in self.corpus.files("train")], self._examples("train"))
 
     def save(self, artifacts: Path) -> None:
         """Save the labels and the tokenizer."""
@@ -105,9 +129,12 @@ class ClassifyTask(TextTask[LabelledDataset]):
         labels = {"classes": NamedIds(names=self._kind.labels)} if self._kind.labels else {}
         return {"target": NamedIds.of(self._tokenizer), **labels}
 
+    def _examples(self, split: str) -> ExampleReader:
+        return ExampleReader.of_split(split, self._config, self.reader)
+
     def _scan(self, split: str) -> list[ScannedTable]:
         if split not in self._scanned:
-            reader = ExampleReader.of_split(split, self._config)
+            reader = self._examples(split)
             self._scanned[split] = [scan_table(file.path, reader, self._kind) for file in self.corpus.files(split)]
         return self._scanned[split]
 
@@ -116,11 +143,11 @@ class ClassifyTask(TextTask[LabelledDataset]):
         too_long = self._config.too_long if split == "train" else "truncate"
         return LinePolicy(empty="allow", too_long=too_long, max_length=self._config.max_length)
 
-    def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[TableColumn]]:
+    def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
         """Return the one column of each table: its texts, pairs joined."""
         encoder = RowEncoder.of(self._tokenizer, self._config, cuts=self.policy(split).too_long == "truncate")
         tables = zip(files, self._scan(split), strict=True)
-        return [[TableColumn(file.path, encoder, split, table, samples=split == "train")] for file, table in tables]
+        return [[Column(file.path, encoder, split, table, samples=split == "train")] for file, table in tables]
 
     def join(self, split: str, files: Sequence[CorpusFile], stores: Sequence[Sequence[TokenStore]]) -> LabelledDataset:
         """Put labels beside the rows."""
@@ -171,3 +198,9 @@ class ClassifyTask(TextTask[LabelledDataset]):
 
     def _classifier(self, models: Sequence[nn.Module]) -> Classifier:
         return Classifier(models, self._kind, self.workers, self._config.prediction.max_tokens)
+
+
+def _chosen_reader(config: ClassifyConfig, reader: Callable[[], Reader]) -> tuple[Reader, str]:
+    if config.format != "auto":
+        return BY_FORMAT[config.format](), config.format
+    return reader(), config.reader.name if isinstance(config.reader, Selection) else "auto"

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seqtrain_classify.config import ClassifyConfig
 from seqtrain_classify.encoding import PAIR_SEPARATOR
 from seqtrain_classify.examples import ExampleReader
 from seqtrain_classify.kind import Kind
 
 
-def learn_labels(kind: Kind, tables: Sequence[Path], config: ClassifyConfig) -> None:
+def learn_labels(kind: Kind, tables: Sequence[Path], reader: ExampleReader) -> None:
     """
     Learn which labels there are in training tables.
 
     Raises:
         DataError: a label cannot be read, or there is nothing to learn.
     """
-    reader = ExampleReader.of_split("train", config)
     cells = (label for path in tables for label in reader.labels(path, kind.read))
     kind.learn(cells, ", ".join(map(str, tables)))
 
 
-def training_texts(tables: Sequence[Path], config: ClassifyConfig) -> Iterator[str]:
+def training_texts(tables: Sequence[Path], reader: ExampleReader) -> Iterator[str]:
     """Yield the texts of training tables, the two of a pair one after the other."""
-    reader = ExampleReader.of_split("train", config)
     for path in tables:
         for row in reader.rows(path):
             yield from row.text.split(PAIR_SEPARATOR)

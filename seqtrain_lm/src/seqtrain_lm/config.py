@@ -16,10 +16,11 @@ class LMConfig(TextTaskConfig):
     """Text, how it becomes blocks of tokens, what is predicted of them, and how text is scored and continued."""
 
     reader: Selection = option(
-        "lines",
-        help="how the texts of train, valid and test are taken out of their files; each stands for a line",
+        "auto",
+        help="how records are taken out of the files of train, valid and test; the text of each stands for a line",
         component="reader",
     )
+    text_column: str = option("text", help="column of the text, where the files are tables")
     tokenizer: Selection = option("bpe", help="how text becomes tokens", component="tokenizer")
     tokens_per_sample: int = option(
         512, help="longest block of text that is one example: what the model reads at once", unit="tokens", ge=2

@@ -20,6 +20,7 @@ from seqtrain_lm.prediction import continue_lines, refuse_other_objectives, scor
 from seqtrain_lm.spans import sum_log_probs, summarise
 from seqtrain_text.corpus import BuiltinCorpus, CorpusFile
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics
+from seqtrain_text.records import Field
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.text_task import TextTask
 from seqtrain_text.tokenizer_io import MakeTokenizer
@@ -62,6 +63,7 @@ class LMTask(TextTask[BlockDataset]):
             metrics=metrics,
             metric=metric,
             reader=(reader(), config.reader.name),
+            field=Field((config.text_column,), advice=" To read the file by lines, set task.reader.name=lines."),
         )
 
     def own_metrics(self) -> OwnMetrics:
@@ -80,9 +82,10 @@ class LMTask(TextTask[BlockDataset]):
 
     def columns(self, split: str, files: Sequence[CorpusFile]) -> list[list[Column]]:
         """Return the one column of each file."""
+        readers = [self.reader.at(file.path) for file in files]
         return [
-            [Column(file.path, self._tokenizer, split, self.reader, samples=split == "train", is_written=True)]
-            for file in files
+            [Column(file.path, self._tokenizer, split, reader, samples=split == "train", is_written=True)]
+            for file, reader in zip(files, readers, strict=True)
         ]
 
     def policy(self, split: str) -> LinePolicy:
@@ -136,7 +139,7 @@ class LMTask(TextTask[BlockDataset]):
         nats, num_tokens = sum_log_probs(models, files, self._tokenizer, self._config, self.workers)
         if split not in self._summaries:
             self._summaries[split] = TextSummary.sum(
-                summarise(self.reader(text.path), file.store, self._tokenizer, self._config.break_mode)
+                summarise(self.reader.at(text.path)(text.path), file.store, self._tokenizer, self._config.break_mode)
                 for text, file in zip(self.corpus.files(split), files, strict=True)
             )
         known = self._summaries[split]

@@ -19,20 +19,26 @@ class TranslationConfig(TextTaskConfig):
 
     train: Any = option(
         None,
-        help="prefix of the two training files, or a list of prefixes or of {path: PREFIX, weight: W}; "
-        "default: the built-in corpus",
+        help="prefix of the two training files, or a table of both languages, or a list of these or of "
+        "{path: PREFIX, weight: W}; default: the built-in corpus",
         is_path=True,
     )
     valid: Any = option(
         None,
-        help="prefix of the validation files, a list of prefixes, or a map of names to these; the first one decides "
-        "what is best",
+        help="prefix of the validation files, or a table, a list of these, or a map of names to these; the first one "
+        "decides what is best",
         may_change=True,
         is_path=True,
     )
     test: Any = option(None, help="likewise for `seqtrain evaluate`", may_change=True, is_path=True)
     reader: Selection = option(
-        "lines", help="how the texts of train, valid and test are taken out of their files", component="reader"
+        "auto", help="how records are taken out of the files of train, valid and test", component="reader"
+    )
+    source_column: str | None = option(
+        None, help="column of the source, where the files are tables; default: source_lang, or `source`"
+    )
+    target_column: str | None = option(
+        None, help="column of the target, where the files are tables; default: target_lang, or `target`"
     )
     source_lang: str | None = option(None, help="language translated from, as in the file names, such as en")
     target_lang: str | None = option(None, help="language translated into, as in the file names, such as de")
@@ -107,6 +113,15 @@ class TranslationConfig(TextTaskConfig):
                 f"source_lang and target_lang are both {self.source_lang!r}, so source and target would be the same "
                 "file. Name the two files differently, such as PREFIX.en-old and PREFIX.en."
             )
+
+    @property
+    def columns_of_tables(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names that the columns of source and target may have."""
+        source, target = self.languages
+        return (
+            (self.source_column,) if self.source_column else (source, "source", f"translation.{source}"),
+            (self.target_column,) if self.target_column else (target, "target", f"translation.{target}"),
+        )
 
     @property
     def languages(self) -> tuple[str, str]:

@@ -8,8 +8,10 @@ from itertools import chain
 from pathlib import Path
 
 from seqtrain_text.corpus import BuiltinCorpus, Corpus
-from seqtrain_text.files import find_text
-from seqtrain_text.readers import TextReader
+from seqtrain_text.corpus_parts import CorpusPart
+from seqtrain_text.files import existing, find_text, name_suffix
+from seqtrain_text.readers import TaskReader, TextReader
+from seqtrain_text.records import Field
 from seqtrain_translation.builtin.corpus import SIZES, write_builtin_corpus
 from seqtrain_translation.config import TranslationConfig
 
@@ -17,20 +19,26 @@ from seqtrain_translation.config import TranslationConfig
 @dataclass(frozen=True)
 class ParallelFiles:
     """
-    Two files of which line n of one is the translation of line n of the other.
+    Two files of which line n of one is the translation of line n of the other; or a table, which is both.
 
     Args:
         source: the file translated from.
         target: the file translated into.
+        readers: take the texts out of each.
         weight: how often an epoch sees them.
     """
 
     source: Path
     target: Path
+    readers: tuple[TextReader, TextReader]
     weight: float = 1.0
 
     def __str__(self) -> str:
-        return f"{self.source} and {self.target.name}"
+        return str(self.source) if self.source == self.target else f"{self.source} and {self.target.name}"
+
+    def lines(self) -> tuple[Iterator[str], Iterator[str]]:
+        """Return the texts as they are written in the files: sources and targets."""
+        return self.readers[0](self.source), self.readers[1](self.target)
 
 
 class ParallelCorpus(Corpus[ParallelFiles]):
@@ -39,14 +47,14 @@ class ParallelCorpus(Corpus[ParallelFiles]):
 
     Args:
         config: names them.
-        reader: takes texts out of them.
+        reader: takes records out of them.
         cache: where the built-in corpus is written.
     """
 
-    def __init__(self, config: TranslationConfig, reader: TextReader, cache: Path) -> None:
+    def __init__(self, config: TranslationConfig, reader: TaskReader, cache: Path) -> None:
         super().__init__(config, BuiltinCorpus(tuple(SIZES), write_builtin_corpus), cache)
         self._reader = reader
-        self._languages = config.languages
+        self._config = config
 
     def files(self, split: str) -> list[ParallelFiles]:
         """
@@ -55,19 +63,30 @@ class ParallelCorpus(Corpus[ParallelFiles]):
         Raises:
             DataError: one is missing.
         """
-        source, target = self._languages
+        return [self._find(part) for part in self.parts(split)]
+
+    def _find(self, part: CorpusPart) -> ParallelFiles:
         packed = self._reader.packed
-        return [
-            ParallelFiles(
-                find_text(part.path, source, packed=packed), find_text(part.path, target, packed=packed), part.weight
-            )
-            for part in self.parts(split)
-        ]
+        names = self._config.columns_of_tables
+        settings = ("source_column", "target_column")
+        if table := self._table(part.path):
+            fields = [Field(each, setting) for each, setting in zip(names, settings, strict=True)]
+            source, target = (self._reader.at(table, field, is_table=True) for field in fields)
+            return ParallelFiles(table, table, (source, target), part.weight)
+        paths = [find_text(part.path, language, packed=packed) for language in self._config.languages]
+        fields = [Field(("text", *each), setting) for each, setting in zip(names, settings, strict=True)]
+        source, target = (self._reader.at(path, field) for path, field in zip(paths, fields, strict=True))
+        return ParallelFiles(paths[0], paths[1], (source, target), part.weight)
+
+    def _table(self, name: str) -> Path | None:
+        """Return the file of this name, unless it is a prefix, or one side of two."""
+        packed, languages = self._reader.packed, self._config.languages
+        sides = (Path(f"{name}.{language}").expanduser() for language in languages)
+        if any(existing(side, packed=packed) for side in sides) or name_suffix(Path(name))[1:] in languages:
+            return None
+        return existing(Path(name).expanduser(), packed=packed)
 
     def lines(self, split: str) -> tuple[Iterator[str], Iterator[str]]:
         """Return the texts of a split as they are written in the files: sources and targets."""
-        files = self.files(split)
-        return (
-            chain.from_iterable(self._reader(each.source) for each in files),
-            chain.from_iterable(self._reader(each.target) for each in files),
-        )
+        texts = [each.lines() for each in self.files(split)]
+        return chain.from_iterable(source for source, _ in texts), chain.from_iterable(target for _, target in texts)

@@ -48,15 +48,23 @@ def score_lines(
     Score the translations in the file `references`: each line is the score and the text, with a tab between.
 
     Raises:
-        DataError: the file has fewer lines than the input, or more.
+        DataError: the file has fewer lines than the input, or more; that it has more turns out at the end.
     """
-    references = Path(config.references or "")
+    references = Path(config.references or "").expanduser()
     given = iter_lines(references)
+    number = 0
     for buffer in line_buffers(lines, config.buffer_lines, workers):
         texts = list(islice(given, len(buffer)))
         if len(texts) < len(buffer):
-            raise DataError(f"{references} has fewer lines than the input. Line n must be the translation of line n.")
+            raise DataError(
+                f"{references} has fewer lines than the input: {number + len(texts)}. Line n of it must be the "
+                "translation of line n of the input."
+            )
+        number += len(buffer)
         for score, text in zip(translator.score(buffer, texts), texts, strict=True):
             yield f"{score:.4f}\t{text}"
-    if next(given, None) is not None:
-        raise DataError(f"{references} has more lines than the input. Line n must be the translation of line n.")
+    if (more := sum(1 for _ in given)) > 0:
+        raise DataError(
+            f"{references} has {number + more} lines, and the input only {number}. Line n of it must be the "
+            "translation of line n of the input, so the scores may be of the wrong lines."
+        )

@@ -14,6 +14,7 @@ from seqtrain.api import ModelSpec, NamedIds, Reader, Tokenizer
 from seqtrain_text.config import WhitespaceConfig
 from seqtrain_text.joiner import undo_joiner
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TextPairs
+from seqtrain_text.readers import TextReader
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.text_task import TextTask
 from seqtrain_text.tokenizer_io import MakeTokenizer
@@ -114,18 +115,17 @@ class TranslationTask(TextTask[ParallelDataset]):
         """Return source and target of each pair of files."""
         sampled = self._config.drawn_sides if split == "train" else ""
 
-        def column(side: str, path: Path, tokenizer: Tokenizer) -> Column:
-            return Column(
-                path,
-                tokenizer,
-                side,
-                self.reader,
-                samples=sampled in (side, "both"),
-                is_written=side == "target",
-            )
+        def column(side: str, path: Path, tokenizer: Tokenizer, reader: TextReader) -> Column:
+            is_sampled, is_written = sampled in (side, "both"), side == "target"
+            return Column(path, tokenizer, side, reader, samples=is_sampled, is_written=is_written)
 
-        source, target = self._pair.source, self._pair.target
-        return [[column("source", each.source, source), column("target", each.target, target)] for each in files]
+        return [
+            [
+                column("source", each.source, self._pair.source, each.readers[0]),
+                column("target", each.target, self._pair.target, each.readers[1]),
+            ]
+            for each in files
+        ]
 
     def policy(self, split: str) -> LinePolicy:
         """Leave out pairs that are empty or too long as the settings say, in training."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
@@ -19,6 +21,12 @@ from seqtrain.run.folder import RunFolder
 from seqtrain.run.request import PredictRequest
 from seqtrain.run.results import Results
 from seqtrain.workers.group import WorkerGroup
+
+MAX_LINE = 64 << 20  # bytes
+OTHER_FILES = (
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "in UTF-16", "iconv -f UTF-16 -t UTF-8"),
+    (b"\x1f\x8b", "packed by gzip", "zcat"),
+)
 
 
 def main(request: PredictRequest, registry: Registry, group: WorkerGroup) -> Results:
@@ -43,28 +51,40 @@ def main(request: PredictRequest, registry: Registry, group: WorkerGroup) -> Res
 
 def read_lines(source: BinaryIO, name: str) -> Generator[str, None, None]:
     """
-    Yield lines without their ends.
+    Yield lines without their ends; a byte order mark before the first is left out.
 
     Args:
         source: bytes in UTF-8.
         name: what to call it in an error.
 
     Raises:
-        DataError: a line is not UTF-8, or cannot be read.
+        DataError: a line is not UTF-8, longer than `MAX_LINE` bytes, or cannot be read.
     """
     for number, line in enumerate(_readable(source, name), start=1):
+        if number == 1:
+            for mark, what, remedy in OTHER_FILES:
+                if line.startswith(mark):
+                    raise DataError(f"{name} is {what}, and lines of UTF-8 are expected. Give them by `{remedy} FILE`.")
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - it is no text
+            if not line:
+                continue
+        if len(line) > MAX_LINE:
+            raise DataError(
+                f"{name}, line {number}: it is longer than {MAX_LINE >> 20} MiB, the most that is read as one. Check "
+                "that it is the right file, and that its lines end in line feeds."
+            )
         try:
             yield line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{name}, line {number}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8. "
-                "Convert the file, for example with `iconv -f ISO-8859-1 -t UTF-8`."
+                "Find out what it is in (`file FILE` guesses), and convert it: `iconv -f ENCODING -t UTF-8 FILE`."
             ) from error
 
 
 def _readable(source: BinaryIO, name: str) -> Iterator[bytes]:
     try:
-        yield from source
+        yield from iter(partial(source.readline, MAX_LINE + 1), b"")
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror}. Check --input and --output.") from error
 

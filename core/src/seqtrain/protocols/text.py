@@ -118,12 +118,21 @@ class NamedIds:
         return cls(names=tokenizer.vocabulary(), roles=roles)
 
 
-class Reader(Protocol):
-    """Takes texts out of files of some format; called with its config."""
+Record = Mapping[str, Any]
+"""
+What a file says of one example, by the names of its fields: `text`; `text_b`, where there are two; `source` and
+`target`, of a translation; `label`; or the names that the file itself has, of which the settings of a task choose.
+"""
 
-    def __call__(self, path: Path, /) -> Iterator[str]:
+
+class Reader(Protocol):
+    """Takes examples out of files of some format; called with its config."""
+
+    def __call__(self, path: Path, /) -> Iterator[str | Record]:
         """
-        Yield the texts of a file in their order, one for each example, the same at every call.
+        Yield what a file says of its examples, in their order, the same at every call.
+
+        A text alone stands for the record that has it as `text`.
 
         Raises:
             DataError: the file cannot be read or is not of the format; the message names the line.

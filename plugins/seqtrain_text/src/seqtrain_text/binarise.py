@@ -90,14 +90,14 @@ class Column:
 
     def scan(self, cache: Path) -> TextScan:
         """Count the file's lines and hash its content, unless a live process has; see `ask_once`."""
-        if not isinstance(self.reader, Lines):  # of which it is not known whether two of them read the same
+        question = self.reader.question
+        if question is None:  # it is not known whether two of them read the same
             return self.reader.scan(self.path)
-        return TextScan(**ask_once(cache, self.path, "lines", lambda: asdict(self.reader.scan(self.path))))
+        return TextScan(**ask_once(cache, self.path, question, lambda: asdict(self.reader.scan(self.path))))
 
     def place(self, number: int) -> str:
-        """Say where line `number`, from 1, is: `train.en:17`, or `train.json, text 17`."""
-        unit = self.reader.unit
-        return f"{self.path}:{number}" if unit == "line" else f"{self.path}, {unit} {number}"
+        """Say where line `number`, from 1, is: `train.en:17`, or `train.parquet, row 17`."""
+        return self.reader.place(self.path, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ def _dtype_for(vocab_size: int) -> str:
 def _blocks(columns: Sequence[Column]) -> Iterator[list[list[str]]]:
     """Yield the next lines of every column."""
     readers = [column.lines() for column in columns]
-    while (block := [list(islice(reader, BLOCK_LINES)) for reader in readers])[0]:
+    while any(block := [list(islice(reader, BLOCK_LINES)) for reader in readers]):
         if len({len(lines) for lines in block}) > 1:
             raise _changed(columns)
         yield block

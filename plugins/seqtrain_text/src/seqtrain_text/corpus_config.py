@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from seqtrain.plugin import ConfigError, Selection, option
 from seqtrain_text.corpus_parts import CorpusPart, read_parts, read_sets
 from seqtrain_text.dummy_config import DummyConfig
+from seqtrain_text.table_options import TableOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +82,12 @@ class CorpusConfig:
         return self.train_temperature if split == "train" else 1.0
 
     def check_reader(self, reader: Selection | None) -> None:
-        """Refuse another reader than `lines` where there are no files to read."""
-        if self.train is None and isinstance(reader, Selection) and reader.name not in ("lines", "text/lines"):
+        """Refuse another reader than `auto` and `lines` where there are no files to read."""
+        if (
+            self.train is None
+            and isinstance(reader, Selection)
+            and reader.name.removeprefix("text/") not in ("auto", "lines")
+        ):
             raise ConfigError(
                 f"The built-in corpus is lines of text, and made-up data no text at all, so they are not for the "
                 f"reader {reader.name!r}. Set task.train={self._word} to use your own files, or leave out task.reader."
@@ -123,6 +128,12 @@ class CorpusConfig:
 class TextTaskConfig(CorpusConfig):
     """What every task on text is set by; the config of a `TextTask` is derived from it."""
 
+    columns: tuple[str, ...] | None = option(
+        None, help="names of the columns of TSV and CSV files that have no header; default: their first line has them"
+    )
+    separator: str | None = option(
+        None, help="what is between the cells of CSV files, such as ';' or tab; default: as their first lines tell"
+    )
     metrics: tuple[str, ...] | None = option(
         None, help="metrics to measure by, by name; default: the task's own", component="metric", may_change=True
     )
@@ -138,3 +149,20 @@ class TextTaskConfig(CorpusConfig):
         twice = sorted({name for name in self.metrics or () if (self.metrics or ()).count(name) > 1})
         if twice:
             raise ConfigError(f"metrics names {twice[0]!r} twice. Leave it out once.")
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            raise ConfigError(f"columns={list(self.columns)} has a name twice. Name each column differently.")
+        if self.separator is not None and (len(self._separator(self.separator)) != 1 or self.separator in '"\r\n'):
+            raise ConfigError(
+                f"separator={self.separator!r} must be a single character, but no quote and no line end, such as ';'; "
+                "for a tab write task.separator=tab."
+            )
+
+    @property
+    def tables(self) -> TableOptions:
+        """What is said of tables."""
+        separator = None if self.separator is None else self._separator(self.separator)
+        return TableOptions(columns=self.columns, separator=separator)
+
+    @staticmethod
+    def _separator(text: str) -> str:
+        return "\t" if text in ("tab", "\\t") else text

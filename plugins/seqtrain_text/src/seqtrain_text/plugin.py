@@ -1,4 +1,4 @@
-"""What seqtrain-text offers: tokenizers, and a reader of text files."""
+"""What seqtrain-text offers: tokenizers, and readers of files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqtrain.plugin import Component, hookimpl
 
 @hookimpl
 def seqtrain_components() -> Iterator[Component]:
-    """Offer the tokenizers and the reader."""
+    """Offer the tokenizers and the readers."""
     for name, ref, config, summary in (
         ("bpe", "sentence_piece:bpe", "BPEConfig", "Byte-pair encoding by sentencepiece"),
         ("unigram", "sentence_piece:unigram", "UnigramConfig", "Unigram pieces by sentencepiece"),
@@ -25,9 +25,18 @@ def seqtrain_components() -> Iterator[Component]:
             config=f"seqtrain_text.config:{config}",
             summary=summary,
         )
-    yield Component(
-        kind="reader",
-        name="lines",
-        ref="seqtrain_text.readers:Lines",
-        summary="A text is a line of a UTF-8 file, plain or .gz",
-    )
+    for name, ref, summary in (
+        ("auto", "auto_reader:Auto", "Any of the others, by a file's first bytes and its name"),
+        ("lines", "readers:Lines", "A record is a line of text"),
+        (
+            "csv",
+            "delimited:Delimited",
+            "A record is a row of cells between commas or the like",
+        ),
+        ("tsv", "delimited:tsv", "A record is a row of cells between tabs, without quotes"),
+        ("json", "json_reader:JSONObjects", "A record is an object of an array"),
+        ("jsonl", "json_reader:JSONObjects", "A record is an object on a line of its own"),
+        ("parquet", "arrow_reader:parquet", "A record is a row; needs pyarrow"),
+        ("arrow", "arrow_reader:ArrowRows", "A record is a row of an Arrow file or stream; needs pyarrow"),
+    ):
+        yield Component(kind="reader", name=name, ref=f"seqtrain_text.{ref}", summary=summary)

@@ -18,6 +18,7 @@ from seqtrain_text.corpus_config import TextTaskConfig
 from seqtrain_text.metric import MakeMetric, MakeNamedMetric, OwnMetrics, TaskMetrics
 from seqtrain_text.mixing import report_mixture
 from seqtrain_text.readers import Lines, as_text_reader
+from seqtrain_text.records import TEXT, Field
 from seqtrain_text.store import Column, LinePolicy, TokenStore
 from seqtrain_text.subword_sampling import SubwordSamplingDataset, TextRules, make_dataset, without_sampling
 from seqtrain_text.tokenizer_io import has_tokenizers, load_tokenizers, save_tokenizers
@@ -40,7 +41,8 @@ class TextTask(Task, Generic[D]):
         tokenizers: neither trained nor loaded, by the name of the folder in RUN/task/tokenizers that each gets.
         metrics: makes a metric by its name, for `task.metrics`.
         metric: makes the one that `task.metric` selects, if it does.
-        reader: takes texts out of files, and its name; by default the reader `lines`.
+        reader: takes records out of files, and its name; by default the reader `lines`.
+        field: which of their fields is the text.
     """
 
     builtin: ClassVar[BuiltinCorpus | None] = None
@@ -48,6 +50,9 @@ class TextTask(Task, Generic[D]):
 
     rows_are_examples: ClassVar[bool] = True
     """Each row of tokens is an example, so none may be longer than a batch; else, `join` makes examples of rows."""
+
+    files_are_tables: ClassVar[bool] = False
+    """A file is read as a table even if its name does not say that it is one."""
 
     def __init__(
         self,
@@ -57,10 +62,12 @@ class TextTask(Task, Generic[D]):
         metrics: MakeNamedMetric,
         metric: MakeMetric | None = None,
         reader: tuple[Reader, str] | None = None,
+        field: Field = TEXT,
     ) -> None:
         self._settings = config
         self.tokenizers = tokenizers
-        self.reader = Lines() if reader is None else as_text_reader(*reader)
+        chosen = reader or (Lines(), "lines")
+        self.reader = as_text_reader(*chosen, field, config.tables, is_table=self.files_are_tables)
         further = None if metric is None or config.metric is None else (config.metric.name, metric())
         self.metrics = TaskMetrics(self.own_metrics(), config.metrics, metrics, further)
         self.higher_is_better = self.metrics.higher_is_better
@@ -102,7 +109,7 @@ class TextTask(Task, Generic[D]):
 
     def training_texts(self) -> Iterator[str]:
         """Yield the texts that vocabularies are learned from."""
-        return chain.from_iterable(self.reader(file.path) for file in self.corpus.files("train"))
+        return chain.from_iterable(self.reader.at(file.path)(file.path) for file in self.corpus.files("train"))
 
     def train_tokenizers(self) -> None:
         """Learn the vocabularies."""

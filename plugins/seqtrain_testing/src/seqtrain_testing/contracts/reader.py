@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,14 +18,14 @@ from seqtrain_testing.contracts.component import ComponentContract
 
 class ReaderContract(ComponentContract):
     """
-    A reader yields the texts of a file, one for each example.
+    A reader yields what a file says of its examples: a text of each, or a record of named fields.
 
-    Give the fixture `example_file` and, in `texts`, what it holds: at least two texts, one of them with letters that
-    are not ASCII. A file that the reader must refuse is worth a fixture `damaged_file`.
+    Give the fixture `example_file` and, in `texts`, what it holds: at least two texts, or records, one of them with
+    letters that are not ASCII. A file that the reader must refuse is worth a fixture `damaged_file`.
     """
 
     kind = "reader"
-    texts: ClassVar[Sequence[str]]
+    texts: ClassVar[Sequence[str | Mapping[str, Any]]]
 
     @pytest.fixture
     def example_file(self, tmp_path: Path) -> Path:
@@ -47,7 +47,7 @@ class ReaderContract(ComponentContract):
         """One text for each example, as it stands in the file; letters of all scripts among them."""
         assert list(reader(example_file)) == list(self.texts)
         assert len(self.texts) > 1
-        assert not "".join(self.texts).isascii()
+        assert not "".join(map(str, self.texts)).isascii()
 
     def test_every_call_starts_anew(self, reader: Reader, example_file: Path) -> None:
         """A file is read for every epoch of counting and encoding, perhaps twice at once."""
@@ -74,14 +74,20 @@ class ReaderContract(ComponentContract):
 
     def test_no_text_ends_its_line(self, reader: Reader, example_file: Path) -> None:
         """A line end is the file's, not the text's."""
-        assert [text for text in reader(example_file) if text.endswith(("\n", "\r"))] == []
+        texts = (text for text in reader(example_file) if isinstance(text, str))
+
+        assert [text for text in texts if text.endswith(("\n", "\r"))] == []
 
     def test_texts_can_be_written_as_utf_8(self, reader: Reader, example_file: Path) -> None:
-        """Every text is a `str` without halves of characters."""
-        texts = list(reader(example_file))
+        """Every text, and every name of a field, is a `str` without halves of characters."""
+        examples = list(reader(example_file))
+        records = [example for example in examples if isinstance(example, Mapping)]
+        texts = [example for example in examples if not isinstance(example, Mapping)]
+        texts += [name for record in records for name in record]
+        fields = [value for record in records for value in record.values() if isinstance(value, str)]
 
         assert [text for text in texts if type(text) is not str] == []
-        assert [text.encode().decode() for text in texts] == texts
+        assert [text.encode().decode() for text in [*texts, *fields]] == [*texts, *fields]
 
     def test_two_readers_agree(self, registry: Registry, selection: Selection, example_file: Path) -> None:
         """What it yields depends on the settings and the file, and on nothing it has read before."""
