@@ -86,7 +86,14 @@ class Checkpointer:
         """Have the present or next step saved, whatever the cadence."""
         self._requested = True
 
-    def save(self, progress: Progress, state: Mapping[str, Stateful], measures: Mapping[str, float]) -> Path | None:
+    def save(
+        self,
+        progress: Progress,
+        state: Mapping[str, Stateful],
+        measures: Mapping[str, float],
+        *,
+        is_last: bool = False,
+    ) -> Path | None:
         """
         Save a state, unless it is saved already; the save before must have been waited for.
 
@@ -94,6 +101,7 @@ class Checkpointer:
             progress: the step that the state is of.
             state: the parts of the run, by name.
             measures: of the validation at this step.
+            is_last: see `wait`.
 
         Returns:
             The checkpoint, if it is written already, as with `checkpoint.asynchronous=false`.
@@ -118,7 +126,7 @@ class Checkpointer:
         self._being_written = self._writer.submit(
             self._write, progress.step, progress.epoch, saved, measures, self._group_of_writers
         )
-        return None if self._config.asynchronous else self.wait()
+        return None if self._config.asynchronous else self.wait(is_last=is_last)
 
     @property
     def is_written(self) -> bool:
