@@ -104,7 +104,7 @@ class Trainer:
                     self.run_epoch()
                 except BadStepError as error:
                     self.recover(error)
-            self.save()
+            self.save(is_last=True)
             self._report_saved(self.checkpointer.wait(is_last=True))
             self.metric_logger.finish()
             self.hooks.seqtrain_run_end(trainer=self)
@@ -227,11 +227,16 @@ class Trainer:
         self.checkpointer.request_if_best(self.measures)
         self._agree()  # early stopping, or another hook, may have asked to stop
 
-    def save(self) -> None:
-        """Save a checkpoint of the present step, unless it is saved already, once the one before is written."""
+    def save(self, *, is_last: bool = False) -> None:
+        """
+        Save a checkpoint of the present step, unless it is saved already, once the one before is written.
+
+        Args:
+            is_last: none comes after it, so it may not fail.
+        """
         self._settle()
         self._report_saved(self.checkpointer.wait())
-        self._report_saved(self.checkpointer.save(self.progress, self.state, self.measures))
+        self._report_saved(self.checkpointer.save(self.progress, self.state, self.measures, is_last=is_last))
 
     def recover(self, error: BadStepError) -> None:
         """

@@ -192,13 +192,15 @@ def test_a_save_that_fails_stops_the_run_where_that_is_asked_for(toy, monkeypatc
 
 
 @pytest.mark.fault("F3")
-def test_the_last_save_must_succeed(toy, monkeypatch):
-    """A run that ends without its last checkpoint has failed."""
-    failing_disk(monkeypatch, 12)
-    with pytest.raises(NotWrittenError, match="Cannot write step 12"):
-        toy.trainer(trainer={"max_steps": 12}, checkpoint={"retries": 0}).run()
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("last", [12, 10])
+def test_the_last_save_must_succeed(toy, monkeypatch, asynchronous, last):
+    """A run that ends without its last checkpoint has failed, whether that was due anyway (10) or not."""
+    failing_disk(monkeypatch, last)
+    with pytest.raises(NotWrittenError, match=f"Cannot write step {last}"):
+        toy.trainer(trainer={"max_steps": last}, checkpoint={"retries": 0, "asynchronous": asynchronous}).run()
 
-    assert [5, 10, 11] == saved(toy)
+    assert [each for each in (5, 10, 11) if each < last] == saved(toy)
 
 
 def test_a_last_save_that_failed_when_it_was_due_is_tried_again_at_the_end(toy, monkeypatch):

@@ -90,7 +90,14 @@ class Checkpointer:
         if self._config.keep_best and self._best.update(measures[self._best.measure.name]):
             self.request()
 
-    def save(self, progress: Progress, state: Mapping[str, Stateful], measures: Mapping[str, float]) -> Path | None:
+    def save(
+        self,
+        progress: Progress,
+        state: Mapping[str, Stateful],
+        measures: Mapping[str, float],
+        *,
+        is_last: bool = False,
+    ) -> Path | None:
         """
         Save a state, unless it is saved already; the save before must have been waited for.
 
@@ -98,6 +105,7 @@ class Checkpointer:
             progress: the step that the state is of.
             state: the parts of the run, by name.
             measures: of the validation at this step.
+            is_last: see `wait`.
 
         Returns:
             The checkpoint, if it is written already, as with `checkpoint.asynchronous=false`.
@@ -122,7 +130,7 @@ class Checkpointer:
         self._being_written = self._writer.submit(
             self._write, progress.step, progress.epoch, saved, measures, self._group_of_writers
         )
-        return None if self._config.asynchronous else self.wait()
+        return None if self._config.asynchronous else self.wait(is_last=is_last)
 
     @property
     def is_written(self) -> bool:

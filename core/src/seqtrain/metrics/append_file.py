@@ -79,15 +79,15 @@ class AppendFile:
         Raises:
             NotWrittenError: that is not possible.
         """
-        with self._lock:
-            try:
+        try:
+            with self._lock:
                 self._write()
-                if self.path.exists():
-                    flush(self.path)
-                    flush(self.path.parent)
-            except OSError as error:
-                raise self._explained(error) from error
-            self._tell_of_recovery()
+            if self.path.exists():  # without the lock: nobody waits for the disk who only adds
+                flush(self.path)
+                flush(self.path.parent)
+        except OSError as error:
+            raise self._explained(error) from error
+        self._tell_of_recovery()
 
     def keep(self, is_wanted: Callable[[bytes], bool]) -> None:
         """
