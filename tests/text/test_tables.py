@@ -216,6 +216,8 @@ def test_a_table_without_header_has_its_separator_by_the_number_of_columns(write
     table = write("x.csv", "1;a, b, c\n0;d, e, f\n")
 
     assert [(1, ["a, b, c", "1"]), (2, ["d, e, f", "0"])] == rows(table, columns=("label", "text"))
+    decimals = write("x.csv", "a;0,5\nb;1,5\n")
+    assert [(1, ["a", "0,5"]), (2, ["b", "1,5"])] == rows(decimals, columns=("text", "label"))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
