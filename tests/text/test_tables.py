@@ -335,7 +335,7 @@ def test_what_a_file_is_read_as_is_said_once(write, caplog):
         rows(path)
         rows(path)
 
-    assert [f"{path} is read as CSV"] == caplog.messages
+    assert [f"{path} is read as CSV with ';' between cells"] == caplog.messages
 
 
 def test_options_are_refused_by_a_reader_that_knows_no_cells(write):
