@@ -8,13 +8,24 @@ import hashlib
 import logging
 import lzma
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from seqtrain.errors import DataError
 from seqtrain_text import files
 from seqtrain_text.alignment import guess_misalignment
-from seqtrain_text.files import TextScan, content_hash, count_lines, find_file, find_text, iter_lines, scan_text
+from seqtrain_text.files import (
+    TextScan,
+    content_hash,
+    count_lines,
+    existing,
+    find_file,
+    find_text,
+    iter_lines,
+    scan_text,
+)
 
 
 def test_a_plain_file_is_found_before_a_packed_one(tmp_path):
@@ -66,6 +77,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         find_file(str(tmp_path / "train.txt"))
     with pytest.raises(DataError, match=r"is a folder\. Name the text files in it"):
         find_file(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", [".", "/", "..", "x" * 300, "x/" * 3000, "\0"])
+def test_a_path_that_is_of_no_use_is_refused(name):
+    """As any other that leads nowhere."""
+    for find in (lambda: find_file(name), lambda: find_text(name, "en"), lambda: existing(Path(name))):
+        with suppress(DataError):
+            assert find() is None
 
 
 def test_a_packed_file_does_where_one_is_wanted(tmp_path):

@@ -45,7 +45,6 @@ class ClassifyConfig(TextTaskConfig):
         "auto",
         help="the same for readers of seqtrain-text, by name alone",
         choices=("auto", *FORMATS),
-        excludes=("reader",),
     )
     text_column: str = option("text", help="column of the text")
     text_pair_column: str | None = option(None, help="column of a second text, where the label is of a pair")

@@ -66,17 +66,26 @@ class Auto:
         Raises:
             DataError: the file cannot be read.
         """
+        reader, name = self._choose(path, is_table=is_table)
+        if not isinstance(reader, Lines):
+            _tell(path, name)
+        return reader
+
+    def _choose(self, path: Path, *, is_table: bool) -> tuple[Reader, str]:
+        """Return the reader for a file, and what the log calls its format."""
         head = first_bytes(path)
         if head.startswith(_PARQUET_MARK) and head[4:5] in (b"\x15", b""):
-            return ArrowRows(is_parquet=True)
+            return ArrowRows(is_parquet=True), "Parquet"
         if head.startswith((FILE_MARK, _STREAM_MARK)):
-            return ArrowRows()
-        by_name = _TEXT_FORMATS.get(name_suffix(path))
-        name = self._text_format(path, by_name, is_table=is_table)
+            return ArrowRows(), "Arrow"
+        name = self._text_format(path, _TEXT_FORMATS.get(name_suffix(path)), is_table=is_table)
         if name == "lines":
-            return Lines()
-        _tell(path, name)
-        return JSONObjects() if name == "json" else Delimited(options=self.options, is_quoted=name == "csv")
+            return Lines(), name
+        if name == "json":
+            return JSONObjects(), "JSON"
+        table = Delimited(options=self.options, is_quoted=name == "csv")
+        separator = table.separator(path)
+        return table, name.upper() if separator in ",\t" else f"CSV with {separator!r} between cells"
 
     def _text_format(self, path: Path, by_name: str | None, *, is_table: bool) -> str:
         if by_name == "json" or (by_name is None and not is_table):
@@ -94,4 +103,4 @@ class Auto:
 @lru_cache(maxsize=1000)
 def _tell(path: Path, name: str) -> None:
     """Log which format a file is taken to have, once."""
-    logger.info("%s is read as %s", path, {"json": "JSON", "csv": "CSV", "tsv": "TSV"}[name])
+    logger.info("%s is read as %s", path, name)

@@ -15,7 +15,9 @@ from seqtrain_text.files import MAX_LINE, split_lines, text_blocks
 from seqtrain_text.records import Row, shown
 from seqtrain_text.table_options import TableOptions
 
-SEPARATORS = (",", ";", "\t", "|")
+SEPARATORS = ("\t", ";", "|", ",")
+"""In this order, where rows allow several: a comma in every row may be that of a decimal number."""
+
 _SAMPLE_LINES = 50
 _QUOTED = re.compile(r'"(?:[^"]|"")*"?')
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.)"?\r?')  # a first line by which Excel is told

@@ -60,15 +60,23 @@ def find_file(name: str, *, packed: bool = True) -> Path:
         DataError: none is there.
     """
     plain = Path(name)
-    if plain.is_dir():
+    if existing(plain, packed=False) is None and plain.is_dir():
         raise DataError(f"{plain} is a folder. Name the text files in it, such as {plain / 'train.txt'}.")
     return _find(plain, packed=packed, advice="check the path")
 
 
 def existing(plain: Path, *, packed: bool = True) -> Path | None:
-    """Return a file or, where packed files are wanted too, a packed one beside it; None where there is neither."""
-    paths = (plain, *(plain.with_name(plain.name + suffix) for suffix in SUFFIXES)) if packed else (plain,)
-    return next((path for path in paths if path.is_file()), None)
+    """
+    Return a file or, where packed files are wanted too, a packed one beside it; None where there is neither.
+
+    Raises:
+        DataError: the path is of no use.
+    """
+    suffixes = ("", *SUFFIXES) if packed and plain.name else ("",)
+    try:
+        return next((path for suffix in suffixes if (path := Path(f"{plain}{suffix}")).is_file()), None)
+    except OSError as error:  # such as a name that is too long
+        raise DataError(f"Cannot look for {plain}: {error.strerror or error}. Check the path.") from error
 
 
 def name_suffix(path: Path) -> str:
