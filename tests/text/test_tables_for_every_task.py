@@ -49,7 +49,7 @@ def objects(source: str, target: str) -> str:
 TABLES = {
     "semicolons": ("t.csv", table(";")),
     "tabs": ("t.csv", table("\t")),
-    "without a name": ("t", gzip.compress(table("|"))),
+    "without a name": ("t", gzip.compress(table("|"), mtime=0)),
     "source and target": ("t.json", objects("source", "target").encode()),
     "languages": ("t.jsonl", objects("en", "de").encode()),
     "nested": ("t.jsonl", "\n".join(json.dumps({"translation": {"de": b, "en": a}}) for a, b in PAIRS).encode()),
@@ -103,7 +103,7 @@ def test_columns_can_be_named_and_places_are_lines(tmp_path):
     (tmp_path / "t.csv").rename(tmp_path / "gone")
     assert f"{tmp_path}/t.csv, row 2 | {tmp_path}/t.csv, row 2" == task.dataset("train").describe(1)
     (tmp_path / "gone").rename(tmp_path / "t.csv")
-    with pytest.raises(DataError, match=r"no column 'en' or 'source' or 'translation\.en'; .*Set task\.source_column"):
+    with pytest.raises(DataError, match=r"no column 'de' or 'target' or 'translation\.de'; .*Set task\.target_column"):
         translation(tmp_path / "other", str(tmp_path / "t.csv"))
 
 

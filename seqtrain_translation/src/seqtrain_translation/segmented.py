@@ -21,7 +21,7 @@ def warn_of_segmented_text(lines: Sequence[str], split: str, tokenizer: Selectio
         split: its name.
         tokenizer: what the user has selected.
     """
-    config = tokenizer.config
+    config = tokenizer.config if isinstance(tokenizer, Selection) else None  # as long as it is just a default name
     is_whitespace = isinstance(config, WhitespaceConfig)
     joiner = config.joiner if isinstance(config, WhitespaceConfig) else None
     found = find_joiner(lines)
