@@ -111,7 +111,7 @@ def test_any_input_of_predict_is_read_or_refused(content, ours, count):
     """By file and line."""
     count()
 
-    with ours("x.txt, line"):
+    with ours("x.txt, line", "x.txt is"):
         lines = list(read_lines(io.BytesIO(content), "x.txt"))
         content = content.removeprefix(codecs.BOM_UTF8)
         assert len(lines) == content.count(b"\n") + (content[-1:] not in (b"", b"\n"))

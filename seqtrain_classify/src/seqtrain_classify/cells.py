@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtrain_classify.tables import shorten
+from seqtrain_text.records import shorten
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """How a number is written; narrower than `float`, which reads `1_000`, `nan` and the digits of any script."""

@@ -13,7 +13,7 @@ from typing import final
 from seqtrain.api import CheckpointError
 from seqtrain_classify.cells import NUMBER
 from seqtrain_classify.look_alikes import difference, skeleton, warn_of_look_alikes
-from seqtrain_classify.tables import shorten
+from seqtrain_text.records import shorten
 from seqtrain_text.tokenizer import read_plain, write_whole
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import takewhile
 
 from seqtrain_classify.cells import NUMBER
-from seqtrain_classify.tables import shorten
+from seqtrain_text.records import shorten
 
 logger = logging.getLogger(__name__)
 

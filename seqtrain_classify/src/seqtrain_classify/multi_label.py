@@ -17,9 +17,9 @@ from seqtrain_classify.kind import Scores
 from seqtrain_classify.labels import LabelMap, choose_labels, listed
 from seqtrain_classify.probabilities import probability_cells, probability_fields
 from seqtrain_classify.results import LabelSetResults
-from seqtrain_classify.tables import shorten
 from seqtrain_classify.tallies import LabelSetTally, join_label_sets
 from seqtrain_classify.targets import LabelSetTargets
+from seqtrain_text.records import shorten
 
 logger = logging.getLogger(__name__)
 

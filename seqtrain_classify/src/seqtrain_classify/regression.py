@@ -15,9 +15,9 @@ from seqtrain.api import DataError
 from seqtrain_classify.cells import NUMBER, is_missing, plain_value
 from seqtrain_classify.kind import Scores
 from seqtrain_classify.results import NumberResults
-from seqtrain_classify.tables import shorten
 from seqtrain_classify.tallies import RowTally, join_rows
 from seqtrain_classify.targets import NumberTargets
+from seqtrain_text.records import shorten
 
 logger = logging.getLogger(__name__)
 

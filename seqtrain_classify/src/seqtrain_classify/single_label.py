@@ -17,9 +17,9 @@ from seqtrain_classify.kind import Scores
 from seqtrain_classify.labels import LabelMap, choose_labels, listed
 from seqtrain_classify.probabilities import probability_cells, probability_fields
 from seqtrain_classify.results import LabelResults
-from seqtrain_classify.tables import shorten
 from seqtrain_classify.tallies import RowTally, join_rows
 from seqtrain_classify.targets import LabelTargets
+from seqtrain_text.records import shorten
 
 logger = logging.getLogger(__name__)
 

@@ -70,7 +70,7 @@ data: 5
         ("trainer=5", "expected fields, as in trainer.NAME=VALUE, not a value"),
         ("trainer.validate=5", "expected map of fields (steps, epochs), got "),
         ("trainer.validate=null", "expected map of fields (steps, epochs), got "),
-        ("trainer.best_metric=null", 'expected str, got null (in quotes, "null" is a text)'),
+        ("task.source_lang=null", 'expected str, got null (in quotes, "null" is a text)'),
         ("model.share=yes", "expected bool, got 'yes'"),
         ("model.share=True", "expected bool, got 'True'"),
         ("model.share=1", "expected bool, got '1'"),

@@ -115,9 +115,9 @@ def test_a_stop_file_in_the_run_stays(registry: Registry, saved: Path, monkeypat
 def test_a_file_of_the_user_may_say_all_of_it(registry: Registry, saved: Path) -> None:
     """The same text under another name."""
     file = saved.with_name("train.yaml")
-    file.write_text("task: {name: copy}\ndata: {cache_dir: '${trainer.best_metric}'}\ntrainer: {stop_file: /a/stop}\n")
+    file.write_text("task: {name: copy}\ndata: {cache_dir: '${task.source_lang}'}\ntrainer: {stop_file: /a/stop}\n")
 
     resolved = resolve(registry, config_file=file)
 
-    assert ("loss", "/a/stop") == (resolved.config.data.cache_dir, resolved.config.trainer.stop_file)
+    assert ("no", "/a/stop") == (resolved.config.data.cache_dir, resolved.config.trainer.stop_file)
     assert {} == resolved.ignored

@@ -63,7 +63,10 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "submitit": {"launcher": ("submitit",)},
     "testing": {"command": ("plugins-check", "plugins-new")},
-    "text": {"tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"), "reader": ("lines",)},
+    "text": {
+        "tokenizer": ("bpe", "char", "hf", "unigram", "whitespace", "word"),
+        "reader": ("arrow", "auto", "csv", "json", "jsonl", "lines", "parquet", "tsv"),
+    },
 }
 
 
