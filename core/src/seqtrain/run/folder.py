@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import logging
 import os
 import platform
 import socket
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from seqtrain.checkpoint.atomic_io import describe, make_folder, remove, replace_text, sibling_path, write_new
+from seqtrain.checkpoint.atomic_io import make_folder, remove, replace_text, sibling_path, write_new
 from seqtrain.checkpoint.catalog import IMPORTED
 from seqtrain.checkpoint.manifest import not_a_plain_file
 from seqtrain.config.paths import expand_home
-from seqtrain.errors import CheckpointError, TrainingError, UsageError
+from seqtrain.errors import CheckpointError, UsageError
 from seqtrain.run.environment import read_environment, with_computing, with_start
+from seqtrain.run.links import foreign, refuse_links_below
+from seqtrain.run.lock import FolderLock, not_writable
 
 _VERSIONS_OF = ("seqtrain", "torch", "numpy", "safetensors", "omegaconf", "pluggy")
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # some network file systems
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path: Path = expand_home(path).absolute()
-        self._held: os.stat_result | None = None  # of the lock, while this process holds it
+        self._folder_lock = FolderLock(self._lock)
 
     @property
     def config(self) -> Path:
@@ -128,9 +126,9 @@ class RunFolder:
         """
         for file in self._files:
             if os.path.lexists(file) and (fault := not_a_plain_file(file)):
-                raise _foreign(file, fault)
+                raise foreign(file, fault)
         for folder in self._folders:
-            _refuse_links_below(folder)
+            refuse_links_below(folder)
 
     def refuse_output(self, path: Path) -> None:
         """Raise `UsageError` if writing to a path would change what the run keeps, under whatever name."""
@@ -155,7 +153,7 @@ class RunFolder:
             CheckpointError: something in it leads elsewhere.
         """
         folder = self.path / name
-        _refuse_links_below(folder, but_within=folder)
+        refuse_links_below(folder, but_within=folder)
         return folder
 
     def create(self) -> None:
@@ -190,66 +188,13 @@ class RunFolder:
                     f"Make it a file of its own: `cp {file.name} copy && mv copy {file.name}`."
                 )
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """
-        Keep other runs out of this folder; the system drops the lock with the process, however it ends.
-
-        Raises:
-            UsageError: another process trains here.
-        """
-        path = self._lock
-        try:
-            file = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise self._not_writable(error) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                # What was typed is at fault, not a file: hence not an error of data or checkpoints.
-                raise UsageError(
-                    f"Another run is using {self.path}: {_owner(path)}. "
-                    "Wait for it, stop it, or choose another --run-dir."
-                ) from error
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise self._not_writable(error) from error
-                logger.warning("%s cannot be locked (%s); make sure that no other run uses it.", path, error.strerror)
-            try:
-                file.truncate(0)
-                os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-            except OSError as error:
-                raise self._not_writable(error) from error
-            self._held = os.fstat(file.fileno())
-            try:
-                yield
-            finally:
-                self._held = None
-                with suppress(OSError):  # a name that stays there harms nobody
-                    file.truncate(0)
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other runs out of this folder; see `FolderLock.hold`."""
+        return self._folder_lock.hold()
 
     def require_own(self) -> None:
-        """
-        Make sure, where this process holds the lock, that the folder is still the one that it has locked.
-
-        Raises:
-            TrainingError: it was moved, deleted, or replaced by another.
-        """
-        if self._held is None:
-            return
-        try:
-            if os.path.samestat(self._held, self._lock.stat()):
-                return
-            what = "replaced by another"
-        except FileNotFoundError:
-            what = "moved or deleted"
-        except OSError as error:
-            raise self._not_writable(error) from error
-        raise TrainingError(
-            f"{self.path} was {what} while this run trained in it, so the run ends and writes nothing more there. "
-            "Put the folder back and type the same command again, which resumes from its newest checkpoint."
-        )
+        """Make sure that the folder is still the one that this process has locked; see `FolderLock.require_own`."""
+        self._folder_lock.require_own()
 
     def clear_leftovers(self) -> None:
         """Delete what a killed process left half-written, here or as the task's; for the process with the lock."""
@@ -359,10 +304,7 @@ class RunFolder:
             raise self._not_writable(error) from error
 
     def _not_writable(self, error: OSError) -> CheckpointError:
-        return CheckpointError(
-            f"Cannot write in the run's folder {self.path}: {describe(error, self.path)}. "
-            "Make room or make it writable, or choose another --run-dir."
-        )
+        return not_writable(self.path, error)
 
 
 def _old_name(path: Path) -> Path:
@@ -371,46 +313,3 @@ def _old_name(path: Path) -> Path:
     while (aside := path.with_name(f"{path.name}.old-{number}")).exists():
         number += 1
     return aside
-
-
-def _refuse_links_below(folder: Path, *, but_within: Path | None = None) -> None:
-    """
-    Raise `CheckpointError` if a folder, or anything in it, is a link, a pipe or a device.
-
-    Args:
-        folder: need not be there.
-        but_within: links that lead into this folder are let be.
-    """
-    unseen = [folder]
-    while unseen:
-        path = unseen.pop()
-        try:
-            mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                unseen += path.iterdir()
-            elif fault := not_a_plain_file(path):
-                inside = (
-                    but_within is not None and path != folder and path.resolve().is_relative_to(but_within.resolve())
-                )
-                if not (stat.S_ISLNK(mode) and inside):
-                    raise _foreign(path, fault)
-        except (FileNotFoundError, NotADirectoryError):  # a run that goes on may have removed it meanwhile
-            continue
-        except OSError as error:
-            raise CheckpointError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
-
-
-def _leads_into(path: Path, folder: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def _foreign(path: Path, fault: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} {fault}: nothing in a run's folder may lead out of it, or keep a reader waiting. "
-        "Put a copy of the file or folder in its place, or remove it."
-    )
-
-
-def _owner(lock: Path) -> str:
-    """Read who holds the lock; it may just be taking it and not have written yet."""
-    return lock.read_text(encoding="utf-8", errors="replace").strip() or "a process that has just started"
