@@ -40,15 +40,18 @@ NUMBERS_OF_LINES = (0, 1, 5, 9)  # a buffer has 4
 def answers(folder: Path, group: WorkerGroup) -> Iterator[tuple[str, Any]]:
     """Yield what is measured and predicted."""
     registry = discover()
-    file = folder / "words.txt"
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = (folder / "words.txt").read_text(encoding="utf-8").splitlines()
+    references = folder / "references.txt"
     for task, asked in ((task, each) for task, several in ASKED.items() for each in several):
         run = RunFolder(folder / task)
-        settings = [*asked.replace("REFERENCES", str(file)).split(), *SMALL[task], "task.buffer_lines=4"]
+        settings = [*asked.replace("REFERENCES", str(references)).split(), *SMALL[task], "task.buffer_lines=4"]
         config = resolve(registry, config_file=run.config, overrides=[*settings, "data.max_sentences=2"]).config
         loaded = load_run(run, registry, config, group=group)
         yield f"{task} {asked}", loaded.evaluator.measure("valid", loaded.models)
         for number in NUMBERS_OF_LINES:
+            if group.is_main:
+                references.write_text("".join(f"{line}\n" for line in lines[:number]), encoding="utf-8")
+            group.broadcast()  # when they are written
             given = iter(lines[:number] if group.is_main else ())
             yield f"{task} {asked} {number} lines", list(loaded.task.predict(loaded.models, given))
 

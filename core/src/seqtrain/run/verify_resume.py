@@ -21,7 +21,7 @@ from seqtrain.run.compare import differing, leaves
 from seqtrain.training.cadence import Every
 from seqtrain.workers.child import python_command
 
-_CLOCKS = ("wall_s", "train/tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl
+_CLOCKS = ("wall_s", "train/tokens_per_s", "train/source_tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl
 _SECONDS = 0.01  # between two looks for a checkpoint
 
 
