@@ -26,7 +26,7 @@ class TestSingleLabel(TaskContract):
         "columns": ["text", "label"], "tokenizer": {"name": "word"}, "max_length": 16, "buffer_lines": 3,
     }  # fmt: skip
     run_overrides = (
-        "model.layers=1", "model.embed_dim=16", "model.ffn_dim=32", "model.attention_heads=2",
+        "model.name=transformer_classifier/tiny", "model.layers=1", "model.embed_dim=16", "model.ffn_dim=32", "model.attention_heads=2",
         "lr_scheduler.warmup_steps=1",
     )  # fmt: skip
     most_read = 3

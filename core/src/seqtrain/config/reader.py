@@ -10,6 +10,7 @@ Left out of YAML on purpose: anchors and aliases (`${section.field}` repeats a v
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -92,8 +93,8 @@ def read_argument(argument: str, problems: Problems) -> MapNode | None:
         problems.add(location, "", "expected KEY=VALUE, as in trainer.max_epochs=10")
         return None
     try:
-        argument.encode()
-    except UnicodeEncodeError:  # the system's arguments are bytes, and those that are no text arrive as surrogates
+        os.fsencode(argument).decode()
+    except UnicodeError:  # the system's arguments are bytes, and those that are no text arrive as surrogates
         problems.add(ascii(location)[1:-1], "", "has bytes that are not UTF-8, which a configuration cannot hold")
         return None
     node = _read_value(value, location, problems)

@@ -165,8 +165,8 @@ class RunFolder:
             CheckpointError: nothing can be written there, or what is there leads elsewhere.
         """
         try:
-            str(self.path).encode()
-        except UnicodeEncodeError as error:  # safetensors could not open the files in it
+            os.fsencode(self.path).decode()
+        except UnicodeError as error:  # safetensors could not open the files in it
             raise UsageError(f"The name {self.path} is not UTF-8. Choose another --run-dir.") from error
         self.refuse_links()
         probe = sibling_path(self.path / "probe", "tmp")
