@@ -59,6 +59,8 @@ TRAINER = {
     "optimizer": "the optimizer; `lr` is the learning rate of the last update",
     "progress": "the counters, a `Progress`",
     "measures": "measures of the validation at the present step; empty if there was none",
+    "validations": "measures of all validations since the start, by step",
+    "higher_is_better": "the validation measures of which more is better",
     "stop_reason": "why the run ends after this step; None while it goes on",
     "reached_limit": "whether it ends because it is done, not because it was interrupted",
     "total_steps": "updates from first to last, as far as the limits tell; else None",

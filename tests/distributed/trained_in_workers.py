@@ -29,6 +29,7 @@ from seqtrain.config.resolve import resolve
 from seqtrain.config.schema import RunConfig
 from seqtrain.engine.engine import Engine
 from seqtrain.engine.optimizer import Optimizer
+from seqtrain.metrics.best import Measure
 from seqtrain.plugin import hookimpl
 from seqtrain.registry.discovery import discover
 from seqtrain.run.request import RunRequest
@@ -70,9 +71,9 @@ def stop_on_last_worker(step: int) -> None:
     """Let the last worker have that callback."""
     own_watchers = build.own_watchers
 
-    def watchers(config: RunConfig, group: WorkerGroup, **kwargs: Any) -> dict[str, Any]:
+    def watchers(config: RunConfig, group: WorkerGroup, best_metric: Measure) -> dict[str, Any]:
         mine = {"stop_at": StopAt(step)} if group.rank == group.world_size - 1 else {}
-        return {**own_watchers(config, group, **kwargs), **mine}
+        return {**own_watchers(config, group, best_metric), **mine}
 
     build.own_watchers = watchers  # type: ignore[attr-defined]
 

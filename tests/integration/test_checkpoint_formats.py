@@ -27,7 +27,7 @@ SETTINGS = [
     "--task", "classify", "--model", "cnn_classifier", "--lr-scheduler", "reduce_lr_on_plateau",
     "task.train=table.tsv", "task.valid=table.tsv", "task.tokenizer.name=word", "task.max_length=12",
     "model.embed_dim=4", "model.channels=2", "callbacks.ema.decay=0.9", "trackers={}",
-    "data.max_sentences=4", "data.cache_dir=cache", "trainer.max_epochs=null", "trainer.patience=9",
+    "data.max_sentences=4", "data.max_tokens=2048", "data.cache_dir=cache", "trainer.max_epochs=null", "trainer.patience=9",
     "trainer.validate={steps: 5}", "trainer.best_metric=loss", "checkpoint.save={steps: 5}", "checkpoint.keep_last=1",
     "logging.every={steps: 1}", "distributed.device=cpu",
 ]  # fmt: skip

@@ -76,6 +76,7 @@ def test_what_cannot_be_measured_is_refused(finished, cli, settings, code, said)
     assert "Traceback" not in outcome.err
 
 
+CLASSIFIER = "model.name=transformer_classifier/tiny"
 TINY = ("model.embed_dim=16", "model.ffn_dim=32", "model.attention_heads=2", "model.layers=1")
 
 
@@ -84,8 +85,9 @@ def train_on(cli, tmp_path):
     """Return a function that trains a task for a step on a few lines."""
 
     def train_on(task, text, *more):
-        (tmp_path / "data.tsv").write_text(text)
-        data = [f"task.{split}={tmp_path / 'data.tsv'}" for split in ("train", "valid", "test")]
+        file = tmp_path / ("data.tsv" if task == "classify" else "data.txt")
+        file.write_text(text)
+        data = [f"task.{split}={file}" for split in ("train", "valid", "test")]
         limits = (
             "trainer.max_steps=1",
             "trainer.max_epochs=null",
@@ -120,7 +122,7 @@ def test_language_models_are_measured_by_what_is_named(train_on, cli, tmp_path):
 def test_classifiers_are_measured_by_what_is_named(train_on, cli, tmp_path):
     """Those that are for labels, or for texts; not those for numbers, unless texts have numbers."""
     table = "label\ttext\n" + "1\tone\n2\ttwo\n" * 4
-    outcome = train_on("classify", table, "task.metrics=[mcc,exact_match]", "trainer.best_metric=mcc")
+    outcome = train_on("classify", table, "task.metrics=[mcc,exact_match]", "trainer.best_metric=mcc", CLASSIFIER)
 
     assert outcome.code == 0, outcome.err
     found = measured(cli, tmp_path / "run")

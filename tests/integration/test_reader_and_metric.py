@@ -111,7 +111,7 @@ def test_a_run_is_not_resumed_with_another_reader(workshop):
 @pytest.mark.parametrize(
     ("changed", "code", "said"),
     [
-        ({"task__reader__field": "words"}, 5, "train.en:1: KeyError('words')"),
+        ({"task__reader__field": "words"}, 5, "train.de:1: KeyError('words')"),
         ({"task__reader__name": "object"}, 4, "No reader is named 'object'. Did you mean 'objects'?"),
         ({"task__reader": "null"}, 3, "task.reader"),
         ({"task__train": None, "task__valid": None, "task__test": None}, 3, "not for the reader 'objects'"),

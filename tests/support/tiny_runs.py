@@ -38,7 +38,12 @@ DUMMY: Mapping[str, Any] = {
     "distributed.device": "cpu",
 }
 
-CLOCKS = ("wall_s", "train/tokens_per_s", "train/source_tokens_per_s", "train/sentences_per_s")  # in metrics.jsonl; no two runs agree on these
+CLOCKS = (
+    "wall_s",
+    "train/tokens_per_s",
+    "train/source_tokens_per_s",
+    "train/sentences_per_s",
+)  # in metrics.jsonl; no two runs agree on these
 
 
 def words_of(settings: Mapping[str, Any]) -> list[str]:

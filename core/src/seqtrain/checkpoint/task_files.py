@@ -49,7 +49,7 @@ class TaskFiles:
         """
         if self._is_flushed:
             return
-        files = _files(self._folder)
+        files = [self._folder / name for name in self.state_dict()]
         folders = {parent for path in files for parent in path.parents if parent.is_relative_to(self._folder)}
         try:
             for path in (*files, *sorted(folders), self._folder.parent):

@@ -154,6 +154,7 @@ class ReduceLROnPlateauConfig(WarmupConfig):
         None,
         help="whether a better measure is smaller or larger; need not be set, as the task knows, and may not differ",
         choices=("min", "max"),
+        may_change=True,
     )
     factor: float = option(0.1, help="the learning rate is multiplied by this", gt=0, lt=1)
     patience: int = option(0, help="validations without a better measure that are let pass", unit="validations", ge=0)

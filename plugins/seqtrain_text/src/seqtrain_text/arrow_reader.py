@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +39,14 @@ class ArrowRows:
         """
         what = "a Parquet file" if self.is_parquet else "an Arrow file"
         try:
-            arrow = importlib.import_module("pyarrow")
+            import pyarrow as pa  # noqa: PLC0415 - an optional package, and slow
         except ImportError as error:
             raise DataError(
                 f"{path} is read as {what}, which needs the package pyarrow. Install it: `pip install pyarrow`."
             ) from error
         is_empty = True
         try:
-            for batch in _parquet_batches(path) if self.is_parquet else _arrow_batches(path, arrow):
+            for batch in _parquet_batches(path) if self.is_parquet else _arrow_batches(path, pa):
                 names = tuple(batch.schema.names)
                 for row in batch.to_pylist():
                     is_empty = False
@@ -56,7 +55,7 @@ class ArrowRows:
             raise DataError(
                 f"Cannot read {path} as {what}: {error}. Check the path, or copy the file again."
             ) from error
-        except (arrow.ArrowException, ValueError) as error:
+        except (pa.ArrowException, ValueError) as error:
             raise DataError(
                 f"{path} is not {what}, or damaged: {error}. Copy it again, or check task.reader."
             ) from error
@@ -70,7 +69,9 @@ def parquet(config: object = None) -> ArrowRows:
 
 
 def _parquet_batches(path: Path) -> Iterator[Any]:
-    with path.open("rb") as source, importlib.import_module("pyarrow.parquet").ParquetFile(source) as file:
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - likewise
+
+    with path.open("rb") as source, ParquetFile(source) as file:
         yield from file.iter_batches(batch_size=ROWS_AT_ONCE)
 
 

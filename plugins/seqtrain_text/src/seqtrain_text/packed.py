@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import bz2
-import importlib
 import lzma
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from seqtrain.api import DataError
 
@@ -90,17 +89,20 @@ class _Zstandard:
 
 def _new_zstd() -> Decompressor:
     try:
-        made: Decompressor = importlib.import_module("compression.zstd").ZstdDecompressor()  # Python 3.14 and later
+        from compression.zstd import ZstdDecompressor  # noqa: PLC0415 - Python 3.14 and later
     except ImportError:
-        return _Zstandard(importlib.import_module("zstandard").ZstdDecompressor().decompressobj())
-    return made
+        import zstandard  # noqa: PLC0415 - an optional package
+
+        return _Zstandard(zstandard.ZstdDecompressor().decompressobj())
+    return cast("Decompressor", ZstdDecompressor())
 
 
 def _zstd_errors() -> tuple[type[Exception], ...]:
     try:
-        return (importlib.import_module("compression.zstd").ZstdError,)
+        from compression.zstd import ZstdError  # noqa: PLC0415 - as above
     except ImportError:
-        return (importlib.import_module("zstandard").ZstdError,)
+        from zstandard import ZstdError  # noqa: PLC0415 - as above
+    return (ZstdError,)
 
 
 @dataclass(frozen=True)
