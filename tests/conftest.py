@@ -54,6 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+@pytest.fixture
+def hears_hangups() -> Iterator[None]:
+    """Have SIGHUP heard, and by processes that are started: it is ignored where the tests were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 class ProcessGuard:
     """Refuses to start processes while a test runs that has no mark `runs`."""
 

@@ -346,6 +346,7 @@ def test_a_launcher_that_cannot_be_made_is_named(registry, request_of) -> None:
         launch.call_main(request, registry, {})
 
 
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_raises_while_a_launcher_waits(number: signal.Signals, code: int) -> None:
     """So that it can clean up, which no hang-up disturbs; afterwards the signal means what it did."""

@@ -94,6 +94,7 @@ def test_who_stands_still_ends_the_job_with_every_stack(start) -> None:
     assert err.endswith("worker 1 printed nothing: it is stopped (SIGSTOP), or stuck outside Python\n")
 
 
+@pytest.mark.usefixtures("hears_hangups")
 def test_hangups_end_the_workers_in_good_order(start, all_joined) -> None:
     """However many come."""
     process = start("wait", "wait")

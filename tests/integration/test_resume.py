@@ -86,6 +86,7 @@ def accidents(plugin_folder, monkeypatch):
     return plan
 
 
+@pytest.mark.usefixtures("hears_hangups")
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGUSR2", 143), ("SIGHUP", 129)])
 @pytest.mark.fault("F10")
 def test_a_signal_saves_the_last_step_and_the_same_command_goes_on(workshop, accidents, name, code):
@@ -187,7 +188,7 @@ def test_sigterm_from_outside_ends_the_process_with_143(workshop, cli_process):
 
 
 @pytest.fixture
-def hung_up(workshop):
+def hung_up(workshop, hears_hangups):
     """Train in a session with a terminal of its own, and take the terminal away; return the process, and its exit code."""
 
     def hang_up(wrapper: list[str]) -> tuple[int, list[str]]:
