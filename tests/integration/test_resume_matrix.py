@@ -169,7 +169,7 @@ def train() -> Iterator[Callable[..., str]]:
         def train(row: Row, run: Path, kill: list[Any] | None = None) -> str:
             log = run.with_suffix(".log")
             words = [*row.words(), f"data.cache_dir={run.parent / 'cache'}", "--run-dir", str(run)]
-            request = {"words": words, "log": str(log), "root": str(run.parent), "kill": kill}
+            request = {"words": words, "log": str(log), "root": str(run.parent), "kill": kill, "fail": None}
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             answer = json.loads(process.stdout.readline())
