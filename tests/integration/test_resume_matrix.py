@@ -36,7 +36,11 @@ pytestmark = pytest.mark.slow
 
 EPOCH, STEPS = 4, 10  # steps
 LOST = {  # see killed_runs.py; a process counts its own calls
-    "epoch end": ["after", "seqtrain.checkpoint.store:CheckpointStore.save", 2],  # at step 4
+    "epoch end": [
+        "after",
+        "seqtrain.checkpoint.store:CheckpointStore.save",
+        3,
+    ],  # at step 4, after 2 and 3, the best so far
     "mid-epoch": ["after", "seqtrain.checkpoint.store:CheckpointStore.save", 1],  # at step 6
     "validation": ["after", "seqtrain.task:Task.valid_step", 2],  # the model is tried on a batch; then that of step 9
 }
