@@ -16,7 +16,6 @@ from seqtrain.config.reader import as_argument
 from seqtrain.config.resolve import Resolved, resolve
 from seqtrain.errors import ConfigError
 from seqtrain.registry.registry import Registry
-from seqtrain.run.folder import RunFolder
 
 Resolve = Callable[..., Resolved]
 
@@ -64,12 +63,6 @@ def test_settings_that_are_paths_have_it(registry: Registry, resolved: Resolve, 
 
     assert getattr(getattr(holder, "config", holder), field) == value
     assert "~" not in to_yaml(config) or field == "word"
-
-
-def test_a_run_folder_has_it() -> None:
-    """Also where Python code names it; and one of a user that nobody knows is a name like any other."""
-    assert RunFolder(Path("~/run")).path == Path("/home/me/run")
-    assert RunFolder(Path("~nobody-of-this-name/run")).path == Path.cwd() / "~nobody-of-this-name/run"
 
 
 @pytest.mark.parametrize("path", ["a${b}", "[a]", "{a: b}", '"a"', "a\nb", "null", "", "a\\${b", "é %s $HOME", "~x"])

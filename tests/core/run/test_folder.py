@@ -398,3 +398,11 @@ def test_who_holds_no_lock_has_nothing_to_look_for(folder: RunFolder) -> None:
     shutil.rmtree(folder.path)
 
     folder.require_own()
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where Python code names it; and one of a user that nobody knows is a name like any other."""
+    monkeypatch.setenv("HOME", "/home/me")
+
+    assert RunFolder(Path("~/run")).path == Path("/home/me/run")
+    assert RunFolder(Path("~nobody-of-this-name/run")).path == Path.cwd() / "~nobody-of-this-name/run"

@@ -156,7 +156,11 @@ class LauncherContract(ComponentContract):
         self, launcher: Launcher, folder: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """What each writes to stdout and to stderr comes out of this process, perhaps with something before it."""
-        words = "print('out', 'of', os.environ['RANK']); print('err', 'of', os.environ['RANK'], file=sys.stderr)"
+        # At once, each: of what is printed in parts, as under PYTHONUNBUFFERED, two workers' may mingle.
+        words = "; ".join(
+            f"os.write({number}, ('{name} of ' + os.environ['RANK'] + chr(10)).encode())"
+            for number, name in ((1, "out"), (2, "err"))
+        )
         self._launch(launcher, folder, 2, then=words)
         said = "".join(capfd.readouterr())
 
