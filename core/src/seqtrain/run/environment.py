@@ -28,6 +28,7 @@ def read_environment(path: Path) -> dict[str, Any]:
 
     Raises:
         ValueError: it is no file of ours: not JSON, a link, a pipe, or far too large.
+        OSError: it cannot be read, which says nothing of what is in it.
     """
     if not path.exists() and not path.is_symlink():
         return {}
@@ -35,7 +36,7 @@ def read_environment(path: Path) -> dict[str, Any]:
         raise ValueError("it is no plain file of a usual size")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, RecursionError) as error:
+    except RecursionError as error:
         raise ValueError(str(error)) from error
     if not isinstance(record, dict):
         raise ValueError("it holds no object")  # noqa: TRY004 - what is wrong is the file

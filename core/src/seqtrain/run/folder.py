@@ -279,6 +279,8 @@ class RunFolder:
         """Return what environment.json holds; one that cannot be read is set aside, with a warning."""
         try:
             return read_environment(self.environment)
+        except OSError as error:
+            raise self._not_writable(error) from error
         except ValueError as error:
             aside = _old_name(self.environment)
             logger.warning(
