@@ -83,18 +83,25 @@ texts = any_text | st.text("${}\\ab.:'\"#-[]~ \n\t", max_size=12)
     words=st.lists(
         texts | st.sampled_from(["no", "null", "~", "1e3", "0o7", ".inf", "=", "<<", "---", "${a}", "\\${a}"])
     ),
-    number=st.floats(allow_nan=False),
-    keys=st.dictionaries(texts, st.floats(allow_nan=False), max_size=3),
+    number=st.floats(allow_nan=False, allow_infinity=False),
+    limit=st.floats(min_value=0, allow_nan=False),
+    keys=st.dictionaries(texts, st.floats(allow_nan=False, allow_infinity=False), max_size=3),
 )
 def test_any_text_and_number_survives(
-    registry: Registry, resolved: Resolve, tmp_path: Path, words: list[str], number: float, keys: dict[str, float]
+    registry: Registry,
+    resolved: Resolve,
+    tmp_path: Path,
+    words: list[str],
+    number: float,
+    limit: float,
+    keys: dict[str, float],
 ) -> None:
     """Interpolation marks, quotes, line breaks, control characters, infinities: as values and as keys."""
     base = resolved("model.name=everything").config
     word = words[0] if words else ""
     model = replace(
         base.model.config, word=word, maybe_word=word, number_or_word=word, ratio=number, names=words, weights=keys,
-        anything={"words": words, "number": number},
+        anything={"words": words, "number": limit}, limit=limit,
     )  # fmt: skip
     config = replace(base, model=Selection(kind="model", name="everything", config=model))
 
