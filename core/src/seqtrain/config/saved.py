@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqtrain.config.interpolate import refers
+from seqtrain.config.paths import expand_home
 from seqtrain.config.reader import read_file
 from seqtrain.config.tree import MapNode, Problems, Scalar, is_null, scalars
 
@@ -66,5 +67,5 @@ def _without_outside(layer: MapNode, path: Path, problems: Problems) -> tuple[Ma
 
 def _is_inside(file: str, folder: Path) -> bool:
     """Say whether a path leads into a folder, links followed."""
-    path = os.path.realpath(Path(file).expanduser())
+    path = os.path.realpath(expand_home(file))
     return Path(path).is_relative_to(os.path.realpath(folder))
